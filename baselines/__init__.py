@@ -1,0 +1,1 @@
+"""The learners, each a folder: ``config.py`` (settings and presets) and ``agent.py`` (`build`)."""

@@ -1,0 +1,248 @@
+"""Networks whose weights carry leading stack axes: lanes, or lanes x heads.
+
+One primitive, a stacked linear layer, serves single networks, Q-ensembles and seeds trained side
+by side. The activations are written for CPU speed where PyTorch's own cost as much as the matrix
+products around them; on an accelerator PyTorch's fused kernels are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Activation = Callable[[Tensor], Tensor]
+
+
+class Layer(NamedTuple):
+    """Weights of one layer; ``stack`` is (lanes,) or (lanes, heads)."""
+
+    weight: Tensor  # (*stack, in, out)
+    bias: Tensor  # (*stack, 1, out)
+    scale: Tensor | None = None  # (*stack, 1, out), LayerNorm; None: no normalisation
+    shift: Tensor | None = None
+
+
+def linear(layer: Layer, *parts: Tensor) -> Tensor:
+    """Apply a stacked linear layer to the concatenation of ``parts``.
+
+    The parts are multiplied with their own rows of the weight instead of being concatenated, so
+    that a part shared by many rows is multiplied once.
+
+    Args:
+        layer: weight (*stack, in, out) with in = sum of the parts' widths.
+        parts: each (*stack, rows_i, in_i), stack axes of length 1 are expanded. A part with fewer
+            rows than a later one is shared: each of its rows stands for a run of the later's.
+
+    Returns:
+        Shape (*stack, rows of the last part, out).
+    """
+    stack = layer.weight.shape[:-2]
+    out = layer.bias.flatten(0, -3)
+    start = 0
+    for part in parts:
+        *_, rows, width = part.shape
+        if 1 < out.shape[1] < rows:
+            out = out.repeat_interleave(rows // out.shape[1], dim=1)
+        weight = layer.weight[..., start : start + width, :].flatten(0, -3)
+        out = torch.baddbmm(out, part.expand(*stack, rows, width).flatten(0, -3), weight)
+        start += width
+    return out.unflatten(0, stack)
+
+
+def layer_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Normalise the last axis and apply the stack's own scale and shift (eps 1e-5)."""
+    width = x.shape[-1:]
+    if scale.numel() == x.shape[-1]:  # one network: PyTorch's fused affine form fits
+        return functional.layer_norm(x, width, scale.flatten(), shift.flatten())
+    return torch.addcmul(shift, functional.layer_norm(x, width), scale)
+
+
+# Elements of one pass of the activation: three float32 temporaries of it stay in a core's cache.
+_CHUNK = 1 << 16
+
+
+class _Mish(torch.autograd.Function):
+    """Mish with its own backward: one exponential and a few cheap passes, in cache-sized chunks.
+
+    tanh(softplus(x)) = n / (n + 2) with n = e^x (e^x + 2). The exponent is cut at 20, where the
+    quotient is 1 in float32 already.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return _mish(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # torch leaves the context's type open
+        (x,) = ctx.saved_tensors
+        grad_x = torch.empty_like(x)
+        for part, grad_part, out in zip(_chunks(x), _chunks(grad), _chunks(grad_x), strict=True):
+            # d gate / dx = 4 e^x (e^x + 1) / (n + 2)^2 and 2 / (n + 2) = 1 - gate.
+            exp, gate = _mish_gate(part)
+            exp.addcmul_(exp, exp).mul_((1 - gate).square_()).mul_(part).add_(gate)
+            torch.mul(exp, grad_part, out=out)
+        return grad_x
+
+
+def _mish(x: Tensor) -> Tensor:
+    y = torch.empty_like(x)
+    for part, out in zip(_chunks(x), _chunks(y), strict=True):
+        torch.mul(_mish_gate(part)[1], part, out=out)
+    return y
+
+
+def _mish_gate(x: Tensor) -> tuple[Tensor, Tensor]:
+    exp = x.clamp(max=20.0).exp_()
+    half = torch.addcmul(exp, exp, exp, value=0.5)  # n / 2
+    return exp, half.div_(half + 1)
+
+
+def _chunks(x: Tensor) -> tuple[Tensor, ...]:
+    return x.contiguous().view(-1).split(_CHUNK)
+
+
+def mish(x: Tensor) -> Tensor:
+    """Mish activation x * tanh(softplus(x)) (Misra 2019)."""
+    if x.is_cuda:
+        return functional.mish(x)
+    if torch.is_grad_enabled() and x.requires_grad:
+        return _Mish.apply(x)  # type: ignore[no-untyped-call]
+    return _mish(x)
+
+
+def simnorm(x: Tensor, simplex_dim: int) -> Tensor:
+    """Softmax inside consecutive groups of ``simplex_dim`` entries of the last axis.
+
+    Source: TD-MPC2, section 3.1 (SimNorm), temperature 1.
+    """
+    groups = x.unflatten(-1, (-1, simplex_dim))
+    if x.is_cuda:
+        return groups.softmax(-1).flatten(-2)
+    # On CPU a softmax over a short last axis is not vectorised (about 5 ms for 512 x 512); over
+    # an inner axis it is, and the two transposing copies cost less than they save (0.5 ms).
+    across = groups.transpose(-1, -2).contiguous().softmax(-2)
+    return across.transpose(-1, -2).flatten(-2)
+
+
+def identity(x: Tensor) -> Tensor:
+    """No activation."""
+    return x
+
+
+class MLP(nn.Module):
+    """A stacked multi-layer perceptron: blocks of linear, [dropout,] LayerNorm, Mish.
+
+    The output layer is plainly linear, or a normalised block of its own when an activation is
+    given for it (LayerNorm precedes SimNorm).
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        stack: Sequence[int],
+        *,
+        norm: bool = True,
+        output: Activation | None = None,
+    ) -> None:
+        """Allocate the layers, uninitialised.
+
+        Args:
+            widths: input width, hidden widths, output width.
+            stack: leading axes of all weights, (lanes,) or (lanes, heads).
+            norm: LayerNorm in every block.
+            output: activation of a normalised output block; None: linear output.
+        """
+        super().__init__()
+        self._output = output
+        self._depth = len(widths) - 1
+        for i in range(self._depth):
+            normed = norm and (i < self._depth - 1 or output is not None)
+            self._register(f"weight_{i}", *stack, widths[i], widths[i + 1])
+            for part in ("bias", "scale", "shift") if normed else ("bias",):
+                self._register(f"{part}_{i}", *stack, 1, widths[i + 1])
+
+    def _register(self, name: str, *shape: int) -> None:
+        self.register_parameter(name, nn.Parameter(torch.empty(shape)))
+
+    @torch.no_grad()
+    def initialise(self, generators: Sequence[torch.Generator], *, zero_output: bool) -> None:
+        """Draw the weights lane by lane, each lane from its own generator.
+
+        Weights are truncated normal with standard deviation 0.02 (cut at +-2, so in practice
+        normal), biases 0, LayerNorm 1 and 0. Source: TD-MPC2's released code, and so is the
+        zero output weight of reward and value networks.
+        """
+        for name, parameter in self.named_parameters():
+            if name.startswith("weight"):
+                for lane, generator in zip(parameter, generators, strict=True):
+                    nn.init.trunc_normal_(lane, std=0.02, generator=generator)
+            else:
+                parameter.fill_(1.0 if name.startswith("scale") else 0.0)
+        if zero_output:
+            self.get_parameter(f"weight_{self._depth - 1}").zero_()
+
+    def layers(self) -> list[Layer]:
+        """The weights, layer by layer."""
+        return [
+            Layer(
+                self.get_parameter(f"weight_{i}"),
+                self.get_parameter(f"bias_{i}"),
+                getattr(self, f"scale_{i}", None),
+                getattr(self, f"shift_{i}", None),
+            )
+            for i in range(self._depth)
+        ]
+
+    def heads(self, index: Tensor) -> list[Layer]:
+        """The weights of some heads, detached: values from them give no gradient to them.
+
+        Args:
+            index: shape (lanes, k), which heads, per lane.
+        """
+        lane = torch.arange(index.shape[0], device=index.device).unsqueeze(-1)
+
+        def choose(weights: Tensor) -> Tensor:
+            return weights.detach()[lane, index]
+
+        return [
+            Layer(
+                choose(layer.weight),
+                choose(layer.bias),
+                None if layer.scale is None else choose(layer.scale),
+                None if layer.shift is None else choose(layer.shift),
+            )
+            for layer in self.layers()
+        ]
+
+    def forward(
+        self, *parts: Tensor, layers: list[Layer] | None = None, keep_mask: Tensor | None = None
+    ) -> Tensor:
+        """Apply the network to the concatenation of ``parts``.
+
+        Args:
+            parts: each (*stack, rows, width), see `linear`.
+            layers: other weights than the module's own (from `heads`).
+            keep_mask: dropout factors of the first hidden layer, (*stack, rows, hidden).
+
+        Returns:
+            Shape (*stack, rows, widths[-1]).
+        """
+        *hidden, last = self.layers() if layers is None else layers
+        for layer in hidden:
+            x = linear(layer, *parts)
+            if keep_mask is not None:
+                x, keep_mask = x * keep_mask, None  # before the normalisation, first layer only
+            parts = (mish(_normalised(x, layer)),)
+        x = linear(last, *parts)
+        return x if self._output is None else self._output(_normalised(x, last))
+
+
+def _normalised(x: Tensor, layer: Layer) -> Tensor:
+    if layer.scale is None or layer.shift is None:
+        return x
+    return layer_norm(x, layer.scale, layer.shift)

@@ -1,0 +1,342 @@
+"""TD-MPC2 as the harness sees it: when it acts how, what it owes, what it must remember."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tdmpc2_bench import seeding
+from tdmpc2_bench.agent import BoolArray, FloatArray, State, Step
+from tdmpc2_bench.baselines.noise import Noise
+from tdmpc2_bench.baselines.replay import Replay
+from tdmpc2_bench.baselines.tdmpc2 import losses
+from tdmpc2_bench.baselines.tdmpc2.config import ResolvedConfig, TDMPC2Config
+from tdmpc2_bench.baselines.tdmpc2.planner import Planner
+from tdmpc2_bench.baselines.tdmpc2.world_model import WorldModel
+from tdmpc2_bench.errors import BenchError
+from tdmpc2_bench.task import Task
+
+# Adam's epsilon. Source: TD-MPC2's released code.
+_MODEL_EPS = 1e-8
+_POLICY_EPS = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerCarry:
+    """Acting state: the previous plan's mean and the noise generators."""
+
+    mean: Tensor  # (lanes, envs, horizon, action_dim)
+    noise: Noise
+
+
+class TDMPC2:
+    """The agent; one lane per seed. Source: TD-MPC2 (arXiv 2310.16828), section 3."""
+
+    def __init__(
+        self, config: ResolvedConfig, task: Task, seeds: Sequence[int], device: torch.device
+    ) -> None:
+        """Initialise every lane from its own seed."""
+        self._config = config
+        self._task = task
+        self._device = device
+        self.lanes = len(seeds)
+        self.modes = ("plan", "mean", "sample") if config.mpc else ("sample", "mean")
+        # Weights are drawn on the CPU, so that a seed starts alike on every device.
+        init = [
+            torch.Generator().manual_seed(seeding.integer(seed, task.name, "init"))
+            for seed in seeds
+        ]
+        self._model = WorldModel(config, task, init).to(device)
+        self._planner = Planner(self._model, config)
+        self._optimizer = self._model_optimizer()
+        self._policy_optimizer = torch.optim.Adam(
+            self._model.policy.parameters(), lr=config.lr, eps=_POLICY_EPS, fused=True
+        )
+        self._scale = torch.ones(self.lanes, device=device)  # running scale S of the values
+        self._noise = Noise.seeded(
+            [seeding.stream(seed, task.name, "update") for seed in seeds], device
+        )
+        self._draws = [seeding.stream(seed, task.name, "replay") for seed in seeds]
+        self.replays = tuple(
+            Replay(
+                config.capacity,
+                task.episode_agent_steps,
+                {
+                    "obs": ((task.obs_dim,), np.float32),
+                    "action": ((task.action_dim,), np.float32),
+                    "reward": ((), np.float32),
+                },
+            )
+            for _ in seeds
+        )
+        self._agent_steps = 0
+        self._debt = 0  # updates owed
+
+    def _model_optimizer(self) -> torch.optim.Adam:
+        model, config = self._model, self._config
+        rest = [*model.dynamics.parameters(), *model.reward.parameters(), *model.q.parameters()]
+        groups: list[dict[str, Any]] = [
+            {"params": list(model.encoder.parameters()), "lr": config.lr * config.enc_lr_scale},
+            {"params": rest},
+        ]
+        return torch.optim.Adam(groups, lr=config.lr, eps=_MODEL_EPS, fused=True)
+
+    # Acting
+
+    def carry(self, envs: int, streams: Sequence[np.random.Generator]) -> PlannerCarry:
+        """Fresh acting state: a zero plan and generators seeded from ``streams``."""
+        shape = (self.lanes, envs, self._config.horizon, self._task.action_dim)
+        return PlannerCarry(
+            torch.zeros(shape, device=self._device), Noise.seeded(streams, self._device)
+        )
+
+    @torch.no_grad()
+    def act(
+        self, obs: FloatArray, carry: PlannerCarry, *, first: BoolArray, mode: str
+    ) -> tuple[FloatArray, PlannerCarry, Mapping[str, NDArray[Any]]]:
+        """Choose actions, shape (lanes, envs, action_dim).
+
+        The first seed_steps + 1 training actions are uniform, as in the released code. Planning
+        stores its mean for the next decision, in training and evaluation alike.
+        """
+        if mode == "train" and self._agent_steps <= self._config.seed_steps:
+            uniform = carry.noise.uniform(obs.shape[1], self._task.action_dim)
+            return (uniform * 2 - 1).cpu().numpy(), carry, {}
+        x = self._tensor(obs)
+        if mode == "plan" or (mode == "train" and self._config.mpc):
+            plan = self._planner(
+                x, carry.mean, self._tensor(first), carry.noise, explore=mode == "train"
+            )
+            return plan.action.cpu().numpy(), PlannerCarry(plan.mean, carry.noise), {}
+        sample = self._model.act(self._model.encode(x), carry.noise)
+        action = sample.mean if mode == "mean" else sample.action
+        return action.cpu().numpy(), carry, {}
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self._device)
+
+    # Learning
+
+    def observe(self, step: Step) -> None:
+        """Store a training step and count what it makes due.
+
+        Raises:
+            BenchError: the task ended an episode before its time limit.
+        """
+        if step.terminated.any():
+            msg = (
+                f"{self._task.name!r} ended an episode for good, but TD-MPC2 runs here without "
+                "termination; use a task whose episodes end by time limit only"
+            )
+            raise BenchError(msg)
+        for lane, replay in enumerate(self.replays):
+            if step.active[lane]:
+                replay.append(
+                    first=bool(step.first[lane]),
+                    last=bool(step.truncated[lane]),
+                    obs=step.obs[lane],
+                    action=step.action[lane],
+                    reward=step.reward[lane],
+                )
+        if step.first.any():  # a reset, not a step
+            return
+        self._agent_steps += 1
+        seed_steps = self._config.seed_steps
+        if self._agent_steps == seed_steps + 1:
+            self._debt += seed_steps
+        elif self._agent_steps > seed_steps:
+            self._debt += 1
+
+    def updates_due(self) -> int:
+        """Updates owed, once every lane has a completed episode to learn from."""
+        ready = all(replay.can_sample(self._config.horizon + 1) for replay in self.replays)
+        return self._debt if ready else 0
+
+    def update(self) -> Mapping[str, FloatArray]:
+        """Learn from one batch: world model, then policy, then target heads."""
+        config, model = self._config, self._model
+        self._debt -= 1
+        loss = losses.model_loss(model, config, self._batch(), self._noise)
+        self._optimizer.zero_grad()
+        loss.total.sum().backward()
+        grad_norm = clip_grad_norm(
+            [p for group in self._optimizer.param_groups for p in group["params"]],
+            config.grad_clip_norm,
+        )
+        self._optimizer.step()
+        policy = self._update_policy(loss.z)
+        model.update_target()
+        scalars = {
+            "loss": loss.total,
+            "consistency_loss": loss.consistency,
+            "reward_loss": loss.reward,
+            "value_loss": loss.value,
+            "grad_norm": grad_norm,
+            **policy,
+        }
+        stacked = torch.stack([value.detach() for value in scalars.values()]).cpu().numpy()
+        return dict(zip(scalars, stacked, strict=True))
+
+    def _update_policy(self, z: Tensor) -> dict[str, Tensor]:
+        """One policy step at the rollout's latents (lanes, H + 1, batch, latent_dim)."""
+        config, batch_size = self._config, z.shape[2]
+        z = z.flatten(1, 2)
+        sample = self._model.act(z, self._noise)
+        q = losses.policy_values(self._model, config, z, sample.action, self._noise)
+        self._update_scale(q[:, :batch_size].detach())
+        loss = losses.policy_loss(config, sample, q, self._scale)
+        self._policy_optimizer.zero_grad()
+        loss.sum().backward()
+        grad_norm = clip_grad_norm(list(self._model.policy.parameters()), config.grad_clip_norm)
+        self._policy_optimizer.step()
+        return {
+            "policy_loss": loss,
+            "policy_grad_norm": grad_norm,
+            "scale": self._scale,
+            "entropy": losses.scaled_entropy(config, sample).mean(-1),
+        }
+
+    def _update_scale(self, q: Tensor) -> None:
+        """Move S towards the 5 to 95 percentile range of q (lanes, batch), at least 1."""
+        low, high = torch.quantile(q, torch.tensor([0.05, 0.95], device=q.device), dim=-1)
+        self._scale = torch.lerp(self._scale, (high - low).clamp(min=1.0), self._config.tau)
+
+    def _batch(self) -> losses.Batch:
+        config = self._config
+        slices = [
+            replay.sample(rng, config.batch_size, config.horizon + 1)
+            for replay, rng in zip(self.replays, self._draws, strict=True)
+        ]
+        obs, action, reward = (
+            self._tensor(np.stack([columns[name] for columns in slices]))
+            for name in ("obs", "action", "reward")
+        )
+        # Row t + 1 holds the action and reward of step t, so the first row's are dropped.
+        return losses.Batch(obs, action[:, 1:], reward[:, 1:])
+
+    # Remembering
+
+    def state(self) -> list[State]:
+        """Networks, optimisers, scale, random generators and counters of every lane."""
+        noise = self._noise.states()
+        return [
+            {
+                "weights": _lane(self._model.state_dict(), lane),
+                "optimizer": {
+                    name: {key: _array(value[lane]) for key, value in self._moments(parameter)}
+                    for name, parameter in self._model.named_parameters()
+                    if parameter.requires_grad
+                },
+                "updates": self._updates(),
+                "scale": float(self._scale[lane]),
+                "noise": noise[lane],
+                "draws": self._draws[lane].bit_generator.state,
+                "agent_steps": self._agent_steps,
+                "debt": self._debt,
+            }
+            for lane in range(self.lanes)
+        ]
+
+    @torch.no_grad()
+    def load_state(self, states: Sequence[State]) -> None:
+        """Take over what `state` returned, lane by lane."""
+        self.load_weights([state["weights"] for state in states])
+        updates = states[0]["updates"]
+        for name, parameter in self._model.named_parameters():
+            if not parameter.requires_grad or updates == 0:
+                continue
+            optimizer = self._optimizer_of(name)
+            optimizer.state[parameter] = {
+                "step": torch.tensor(float(updates), device=self._device),
+                **{
+                    key: self._tensor(np.stack([s["optimizer"][name][key] for s in states]))
+                    for key in ("exp_avg", "exp_avg_sq")
+                },
+            }
+        self._scale = torch.tensor([s["scale"] for s in states], device=self._device)
+        self._noise = Noise.restored([s["noise"] for s in states], self._device)
+        for rng, state in zip(self._draws, states, strict=True):
+            rng.bit_generator.state = state["draws"]
+        self._agent_steps, self._debt = states[0]["agent_steps"], states[0]["debt"]
+
+    def _optimizer_of(self, name: str) -> torch.optim.Adam:
+        return self._policy_optimizer if name.startswith("policy.") else self._optimizer
+
+    def _moments(self, parameter: Tensor) -> Iterator[tuple[str, Tensor]]:
+        for optimizer in (self._optimizer, self._policy_optimizer):
+            for key, value in optimizer.state.get(parameter, {}).items():
+                if key != "step":
+                    yield key, value
+
+    def _updates(self) -> int:
+        states = list(self._policy_optimizer.state.values())
+        return int(states[0]["step"]) if states else 0
+
+    def carry_state(self, carry: PlannerCarry) -> list[State]:
+        """The plan and the generators, one per lane."""
+        noise = carry.noise.states()
+        return [
+            {"mean": _array(carry.mean[lane]), "noise": noise[lane]} for lane in range(self.lanes)
+        ]
+
+    def load_carry(self, states: Sequence[State]) -> PlannerCarry:
+        """The acting state that `carry_state` described."""
+        mean = self._tensor(np.stack([state["mean"] for state in states]))
+        return PlannerCarry(mean, Noise.restored([s["noise"] for s in states], self._device))
+
+    def export(self) -> list[dict[str, NDArray[Any]]]:
+        """All networks' weights, one set per lane."""
+        return [_lane(self._model.state_dict(), lane) for lane in range(self.lanes)]
+
+    def load_weights(self, weights: Sequence[Mapping[str, NDArray[Any]]]) -> None:
+        """Take over what `export` returned."""
+        self._model.load_state_dict(
+            {
+                name: self._tensor(np.stack([lane[name] for lane in weights]))
+                for name in self._model.state_dict()
+            }
+        )
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    """A copy on the CPU: the tensor itself goes on changing."""
+    return np.array(tensor.detach().cpu().numpy())
+
+
+def _lane(tensors: Mapping[str, Tensor], lane: int) -> dict[str, NDArray[Any]]:
+    return {name: _array(tensor[lane]) for name, tensor in tensors.items()}
+
+
+@torch.no_grad()
+def clip_grad_norm(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
+    """Scale the gradients of every lane so that their global L2 norm is at most ``max_norm``.
+
+    Returns:
+        The norms before clipping, shape (lanes,).
+    """
+    grads = [p.grad for p in parameters if p.grad is not None]
+    squares = torch.stack([grad.flatten(1).square().sum(1) for grad in grads])
+    norm = squares.sum(0).sqrt()
+    factor = (max_norm / (norm + 1e-6)).clamp(max=1.0)
+    for grad in grads:
+        grad.mul_(factor.view(-1, *[1] * (grad.ndim - 1)))
+    return norm
+
+
+def build(config: TDMPC2Config, task: Task, seeds: Sequence[int], *, device: str = "cpu") -> TDMPC2:
+    """Build the agent for ``task``, one lane per seed.
+
+    Args:
+        config: settings; resolved here.
+        task: what to learn.
+        seeds: one per lane.
+        device: a torch device name.
+    """
+    torch.set_float32_matmul_precision("high")  # the released code allows TF32 on accelerators
+    return TDMPC2(config.resolved(task), task, seeds, torch.device(device))

@@ -1,0 +1,153 @@
+"""MPPI in latent space, warm-started from the previous plan and helped by the policy prior.
+
+Source: TD-MPC2, section 3.2 and its table of hyperparameters; where the printed algorithm and the
+authors' code differ (the executed action is a sampled elite, not the mean; the standard deviation
+is never warm-started), the code is followed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from tdmpc2_bench.baselines.noise import Noise
+from tdmpc2_bench.baselines.tdmpc2.config import ResolvedConfig
+from tdmpc2_bench.baselines.tdmpc2.world_model import WorldModel
+
+_EPS = 1e-9  # keeps the normalisation of the elite weights finite
+
+
+class Plan(NamedTuple):
+    """What one decision found."""
+
+    action: Tensor  # (lanes, envs, action_dim) in [-1, 1]
+    mean: Tensor  # (lanes, envs, horizon, action_dim), warm start of the next decision
+    std: Tensor  # (lanes, envs, horizon, action_dim)
+    num_nan: Tensor  # () how many candidate values were not numbers and counted as 0
+
+
+class Rollout(NamedTuple):
+    """Candidate sequences followed through the model, before their last value is added."""
+
+    actions: Tensor  # (lanes, envs, candidates, horizon, action_dim)
+    z: Tensor  # (lanes, envs, candidates, latent_dim) at the end of the horizon
+    rewards: Tensor  # (lanes, envs, candidates), discounted sum over the horizon
+
+
+class Planner:
+    """Plans for any number of environments per lane at once; holds no state of its own."""
+
+    def __init__(self, model: WorldModel, config: ResolvedConfig) -> None:
+        """Plan with ``model`` under ``config``."""
+        self._model = model
+        self._config = config
+
+    @torch.no_grad()
+    def __call__(
+        self, obs: Tensor, mean: Tensor, first: Tensor, noise: Noise, *, explore: bool
+    ) -> Plan:
+        """Choose one action per environment.
+
+        Args:
+            obs: shape (lanes, envs, obs_dim).
+            mean: previous plan's mean, (lanes, envs, horizon, action_dim).
+            first: shape (lanes, envs), True where an episode begins: no warm start there.
+            noise: one generator per lane.
+            explore: add noise of the final standard deviation to the chosen action.
+        """
+        config = self._config
+        z = self._model.encode(obs)
+        proposals = self._follow_policy(z, noise)
+        mean = torch.cat([mean[:, :, 1:], torch.zeros_like(mean[:, :, :1])], dim=2)
+        mean = mean.masked_fill(first[..., None, None], 0.0)
+        std = torch.full_like(mean, config.max_std)
+        num_nan = torch.zeros((), device=obs.device)
+        for _ in range(config.iterations):
+            candidates = self._candidates(z, mean, std, noise, proposals)
+            values = self._values(candidates, noise)
+            num_nan += values.isnan().sum()
+            values = values.nan_to_num(0.0)
+            elites, weights = self._elites(candidates.actions, values)
+            share = (weights / (weights.sum(-1, keepdim=True) + _EPS))[..., None, None]
+            mean = (share * elites).sum(2)
+            std = (share * (elites - mean.unsqueeze(2)).square()).sum(2).sqrt()
+            std = std.clamp(config.min_std, config.max_std)
+        action = _draw(elites[:, :, :, 0], weights, noise)
+        if explore:
+            action = action + std[:, :, 0] * noise.normal(*action.shape[1:])
+        return Plan(action.clamp(-1, 1), mean, std, num_nan)
+
+    def _follow_policy(self, z: Tensor, noise: Noise) -> Rollout:
+        """Sequences of the policy prior; the same in all iterations, so followed only once."""
+        count = self._config.num_pi_trajs
+        z = z.repeat_interleave(count, dim=1)
+        actions, rewards = [], []
+        for _ in range(self._config.horizon):
+            actions.append(self._model.act(z, noise).action)
+            rewards.append(self._model.rewards(z, actions[-1]))
+            z = self._model.next(z, actions[-1])
+        split = (-1, count)
+        return Rollout(
+            torch.stack(actions, dim=2).unflatten(1, split),
+            z.unflatten(1, split),
+            self._discounted(rewards).unflatten(1, split),
+        )
+
+    def _candidates(
+        self, z: Tensor, mean: Tensor, std: Tensor, noise: Noise, proposals: Rollout
+    ) -> Rollout:
+        """The policy's sequences and fresh ones around ``mean``, followed through the model."""
+        count = self._config.num_samples - self._config.num_pi_trajs
+        _, envs, horizon, action_dim = mean.shape
+        eps = noise.normal(envs, count, horizon, action_dim)
+        actions = (mean.unsqueeze(2) + std.unsqueeze(2) * eps).clamp_(-1, 1)
+        steps = actions.flatten(1, 2)  # (lanes, envs * count, horizon, action_dim)
+        rewards = []
+        for t in range(horizon):  # at t = 0 all samples of an environment share one row of z
+            action = steps[:, :, t]
+            rewards.append(self._model.rewards(z, action))
+            z = self._model.next(z, action)
+        split = (envs, count)
+        return Rollout(
+            torch.cat([proposals.actions, actions], dim=2),
+            torch.cat([proposals.z, z.unflatten(1, split)], dim=2),
+            torch.cat([proposals.rewards, self._discounted(rewards).unflatten(1, split)], dim=2),
+        )
+
+    def _values(self, candidates: Rollout, noise: Noise) -> Tensor:
+        """Rewards plus the discounted value at the end, shape (lanes, envs, candidates).
+
+        The value is the mean of two random online heads at a sampled action; the pair of a lane
+        is drawn afresh for every iteration and shared by all its candidates.
+        """
+        z = candidates.z.flatten(1, 2)
+        action = self._model.act(z, noise).action
+        heads = self._model.q.heads(noise.pair(self._model.num_q))
+        last = self._model.values(heads, z, action).mean(1).view_as(candidates.rewards)
+        return candidates.rewards + self._config.discount**self._config.horizon * last
+
+    def _discounted(self, rewards: list[Tensor]) -> Tensor:
+        """Sum of rewards, weighted by the discount to the power of their step."""
+        total = torch.zeros_like(rewards[0])
+        for t, reward in enumerate(rewards):
+            total = total + self._config.discount**t * reward
+        return total
+
+    def _elites(self, actions: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Best sequences (lanes, envs, elites, horizon, action_dim) and weights (.., elites)."""
+        best, index = values.topk(self._config.num_elites, dim=2)
+        elites = actions.gather(2, index[..., None, None].expand(-1, -1, -1, *actions.shape[3:]))
+        weights = (self._config.temperature * (best - best.amax(2, keepdim=True))).exp()
+        return elites, weights / weights.sum(2, keepdim=True)
+
+
+def _draw(actions: Tensor, weights: Tensor, noise: Noise) -> Tensor:
+    """Pick one of ``actions`` (lanes, envs, elites, action_dim) with probability ``weights``.
+
+    The largest of log weight plus Gumbel noise is distributed like a categorical draw.
+    """
+    gumbel = -(-noise.uniform(*weights.shape[1:]).log()).log()
+    index = (weights.log() + gumbel).argmax(-1)
+    return actions.gather(2, index[..., None, None].expand(-1, -1, 1, actions.shape[-1])).squeeze(2)

@@ -1,0 +1,106 @@
+"""TD-MPC2's networks: encoder, latent dynamics, reward, policy prior and Q-ensemble.
+
+Every tensor has the lane axis first: data (lanes, rows, width). There is no target encoder and no
+target policy; only the Q-ensemble has one. Source: TD-MPC2, section 3.1 and appendix.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from tdmpc2_bench.baselines.nets import MLP, Layer, identity, simnorm
+from tdmpc2_bench.baselines.noise import Noise
+from tdmpc2_bench.baselines.tdmpc2.config import ResolvedConfig
+from tdmpc2_bench.baselines.tdmpc2.regression import Regression
+from tdmpc2_bench.task import Task
+
+
+class PolicySample(NamedTuple):
+    """Actions of the policy prior and what its entropy term needs."""
+
+    action: Tensor  # (lanes, rows, action_dim), tanh(mean + eps exp(log_std))
+    mean: Tensor  # (lanes, rows, action_dim), tanh(mean)
+    log_std: Tensor  # (lanes, rows, action_dim)
+    eps: Tensor  # (lanes, rows, action_dim), the standard normal draw
+
+
+class WorldModel(nn.Module):
+    """All networks of one agent, for ``lanes`` seeds at once."""
+
+    def __init__(
+        self, config: ResolvedConfig, task: Task, generators: Sequence[torch.Generator]
+    ) -> None:
+        """Build and initialise one lane per generator."""
+        super().__init__()
+        self._config = config
+        self.regression = Regression(config.num_bins, config.bin_limit)
+        lanes = len(generators)
+        latent, hidden = config.latent_dim, [config.mlp_dim] * 2
+        self.num_q = config.num_q
+        mlp = functools.partial(MLP, norm=config.norm == "ln")
+        to_latent = (
+            functools.partial(simnorm, simplex_dim=config.simnorm_dim)
+            if config.latent_norm == "simnorm"
+            else identity
+        )
+        encoder_hidden = [config.enc_dim] * max(config.enc_layers - 1, 1)
+        z_a = latent + task.action_dim
+        self.encoder = mlp([task.obs_dim, *encoder_hidden, latent], (lanes,), output=to_latent)
+        self.dynamics = mlp([z_a, *hidden, latent], (lanes,), output=to_latent)
+        self.reward = mlp([z_a, *hidden, self.regression.width], (lanes,))
+        self.policy = mlp([latent, *hidden, 2 * task.action_dim], (lanes,))
+        self.q = mlp([z_a, *hidden, self.regression.width], (lanes, self.num_q))
+        for network in (self.encoder, self.dynamics, self.reward, self.policy, self.q):
+            # With zero reward and value outputs every logit is exactly 0 before the first update
+            # (a tested invariant: the authors' code lost it for the Q heads from 2024 to 2026).
+            network.initialise(generators, zero_output=network in {self.reward, self.q})
+        self.target_q = copy.deepcopy(self.q).requires_grad_(requires_grad=False)
+
+    def encode(self, obs: Tensor) -> Tensor:
+        """Latents (lanes, rows, latent_dim) of observations (lanes, rows, obs_dim)."""
+        return self.encoder(obs)
+
+    def next(self, z: Tensor, action: Tensor) -> Tensor:
+        """Latents one agent step later."""
+        return self.dynamics(z, action)
+
+    def rewards(self, z: Tensor, action: Tensor) -> Tensor:
+        """Decoded rewards, shape (lanes, rows)."""
+        return self.regression.decode(self.reward(z, action))
+
+    def act(self, z: Tensor, noise: Noise) -> PolicySample:
+        """Sample the policy prior at latents (lanes, rows, latent_dim).
+
+        Source: TD-MPC2, section 3.2; log_std squashed into [log_std_min, log_std_max].
+        """
+        mean, raw = self.policy(z).chunk(2, dim=-1)
+        low, high = self._config.log_std_min, self._config.log_std_max
+        log_std = low + 0.5 * (high - low) * (raw.tanh() + 1)
+        if self._config.actor == "det":
+            eps = torch.zeros_like(mean)
+        else:
+            eps = noise.normal(*mean.shape[1:])
+        return PolicySample((mean + eps * log_std.exp()).tanh(), mean.tanh(), log_std, eps)
+
+    def values(
+        self, heads: list[Layer], z: Tensor, action: Tensor, *, keep_mask: Tensor | None = None
+    ) -> Tensor:
+        """Decoded values of some Q heads, shape (lanes, heads, rows).
+
+        Each head is decoded to a scalar before any minimum or mean over heads is taken.
+        """
+        output = self.q(z.unsqueeze(1), action.unsqueeze(1), layers=heads, keep_mask=keep_mask)
+        return self.regression.decode(output)
+
+    @torch.no_grad()
+    def update_target(self) -> None:
+        """Move the target heads by tau towards the online heads."""
+        torch._foreach_lerp_(
+            list(self.target_q.parameters()), list(self.q.parameters()), self._config.tau
+        )

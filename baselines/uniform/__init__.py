@@ -1,0 +1,1 @@
+"""Uniformly random actions: the floor that every learner must leave."""

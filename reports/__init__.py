@@ -1,0 +1,1 @@
+"""Figures and tables: code that draws, one file per figure."""

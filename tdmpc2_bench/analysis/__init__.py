@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: what results mean."""

@@ -1,0 +1,75 @@
+"""The command line: one small module per command, each a thin coat on the library.
+
+A command's module is imported only when the command runs, so that `--help` and `ls` stay quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from tdmpc2_bench.errors import BenchError, Exit, UsageError
+
+# Command -> what `--help` says of it. Its module and its click command bear the same name.
+_COMMANDS = {
+    "ls": "List tasks, suites, agents or presets.",
+    "run": "Train agents on tasks; the same command again continues what is missing.",
+    "status": "Show how far an experiment's cells are.",
+    "eval": "Evaluate the agent of a finished cell.",
+    "report": "Draw an experiment's learning curves.",
+}
+
+
+class _Commands(click.Group):
+    """Finds commands by name without importing the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module = importlib.import_module(f"tdmpc2_bench.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tdmpc2-bench")
+def cli() -> None:
+    """Train TD-MPC2 and its baselines on 104 continuous-control tasks, with honest curves.
+
+    Exit codes: 0 all well, 1 wrong usage, 2 some cells failed, 3 interrupted (run again to go on).
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(call(arguments))
+
+
+def call(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; errors are printed, not raised."""
+    try:
+        result: Any = cli.main(arguments, prog_name="tdmpc2-bench", standalone_mode=False)
+    except click.exceptions.Abort:
+        return Exit.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return Exit.USAGE
+    except UsageError as error:
+        click.echo(f"Error: {error}", err=True)
+        return Exit.USAGE
+    except BenchError as error:
+        click.echo(f"Error: {error}", err=True)
+        return Exit.FAILED
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,58 @@
+"""What a runner is asked to do, and how it is asked to stop."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from tdmpc2_bench import ownership, registry, variant
+from tdmpc2_bench.celldir import Cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What one runner is to do. Plain values only, since it travels as JSON."""
+
+    root: str  # the experiment's folder
+    agent: str
+    preset: str
+    overrides: dict[str, Any]  # agent settings, of the right types
+    task: str
+    seed: int
+    steps: int  # training budget, environment steps
+    eval_every: int  # environment steps
+    eval_episodes: int
+    device: str = "cpu"
+    checkpoint_seconds: float = 600.0
+    stale_seconds: float = ownership.STALE_SECONDS
+
+    @property
+    def cell(self) -> Cell:
+        """The cell this job trains."""
+        entry = registry.agent(self.agent)
+        name = variant.name(entry.presets, entry.default_preset, self.preset, self.overrides)
+        return Cell(self.agent, name, self.task, self.seed)
+
+
+class StopRequest:
+    """A flag that signals set; the runner looks at it between steps."""
+
+    def __init__(self) -> None:
+        """Not requested yet."""
+        self.times = 0
+
+    @property
+    def requested(self) -> bool:
+        """Whether a stop was asked for."""
+        return self.times > 0
+
+    def listen(self) -> None:
+        """Take SIGTERM, SIGINT and the batch systems' warnings as requests to stop."""
+        for name in ("SIGTERM", "SIGINT", "SIGUSR1", "SIGUSR2"):
+            signal.signal(getattr(signal, name), self._set)
+
+    def _set(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.times += 1

@@ -1,0 +1,65 @@
+"""A cell's identity, ``run.json``: written first, never changed, compared before continuing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tdmpc2_bench import protocol, record, registry, variant
+from tdmpc2_bench.celldir import CellDir
+from tdmpc2_bench.errors import ProtocolMismatch
+from tdmpc2_bench.job import Job
+from tdmpc2_bench.task import Task
+
+SCHEMA = 1  # of run.json
+# What must be as it was for a cell to be continued. Provenance is for the record only.
+_IDENTITY = ("schema", "config", "protocol", "revision", "versions")
+
+
+def write(job: Job, task: Task, cell: CellDir) -> None:
+    """Write the cell's identity, or compare it with what was begun."""
+    entry = registry.agent(job.agent)
+    config: Any = variant.configure(entry.presets, job.preset, job.overrides).resolved(task)
+    conditions = protocol.protocol(task, registry.suite(task.suite).DISTRIBUTIONS)
+    manifest = {
+        "schema": SCHEMA,
+        **dataclasses.asdict(job.cell),
+        "preset": job.preset,
+        "overrides": job.overrides,
+        "config": dataclasses.asdict(config),
+        "suite": task.suite,
+        "metric": task.metric,
+        "score_max": task.score_max,
+        "protocol": conditions,
+        "fingerprint": protocol.fingerprint(conditions),
+        "revision": entry.revision,
+        "versions": protocol.learning_versions(),
+        "provenance": protocol.provenance(),
+    }
+    data = json.dumps(manifest, indent=1).encode() + b"\n"
+    if cell.manifest.exists() or not record.publish_folder(cell.path, {cell.manifest.name: data}):
+        _compare(cell, json.loads(data))
+
+
+def _compare(cell: CellDir, ours: Mapping[str, Any]) -> None:
+    theirs = record.read_json(cell.manifest)
+    differences = [
+        f"{place}: begun with {old!r}, now {new!r}"
+        for key in _IDENTITY
+        for place, old, new in _differences(key, theirs.get(key), ours[key])
+    ]
+    if differences:
+        msg = f"{cell.cell} was begun under other conditions and cannot be continued:\n  "
+        msg += "\n  ".join(differences)
+        msg += "\nRestore them, or start a new experiment with another --out."
+        raise ProtocolMismatch(msg)
+
+
+def _differences(place: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}):
+            yield from _differences(f"{place}.{key}", old.get(key), new.get(key))
+    elif old != new:
+        yield place, old, new

@@ -1,0 +1,97 @@
+"""What cells have found: evaluations read back across attempts, as rows or as one long table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from tdmpc2_bench import ownership, record
+from tdmpc2_bench.celldir import AttemptDir, CellDir, find_cells
+from tdmpc2_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LogName = Literal["evals", "train", "events"]
+
+
+def read_chain(cell: CellDir, attempt: AttemptDir, log: LogName) -> list[dict[str, Any]]:
+    """Rows of one log along the attempts that led to ``attempt``, oldest first.
+
+    Of each ancestor only what its successor continued from is read; what it wrote after that
+    checkpoint never happened.
+
+    Raises:
+        DamagedFile: a log is damaged or shorter than was recorded.
+    """
+    parts = []
+    current: AttemptDir | None = attempt
+    stop: int | None = None
+    while current is not None:
+        path = {"evals": current.evals, "train": current.train, "events": current.events}[log]
+        parts.append(record.read_log(path, stop=stop).rows)
+        parent = ownership.read_start(current)["parent"]
+        current = None
+        if parent is not None:
+            current, stop = cell.attempt(parent["attempt"]), parent["offsets"][log]
+    return [row for part in reversed(parts) for row in part]
+
+
+def load(root: Path) -> pd.DataFrame:
+    """Evaluations of all cells below an experiment's folder, one row per evaluation and mode.
+
+    Columns: agent, variant, task, suite, seed, mode, headline (is it the agent's headline mode),
+    env_step, metric, value (mean over episodes), return, success, episodes, fingerprint, revision.
+
+    Raises:
+        UsageError: there are no cells.
+        DamagedFile: a log is damaged.
+    """
+    import pandas as pd  # an extra; reading single cells does not need it
+
+    cells = find_cells(root)
+    if not cells:
+        msg = f"no results in {root}: expected an experiment's folder, as given to run --out"
+        raise UsageError(msg)
+    return pd.DataFrame([row for cell in cells for row in _rows(cell)])
+
+
+def _rows(cell: CellDir) -> list[dict[str, Any]]:
+    attempts = cell.attempts()
+    attempt = cell.finished() or (attempts[-1] if attempts else None)
+    if attempt is None:
+        return []
+    manifest = record.read_json(cell.manifest)
+    evaluations = read_chain(cell, attempt, "evals")
+    rows = []
+    for found in evaluations:
+        episode_return = _mean(found["return"])
+        success = _mean(found["success_last"])
+        rows.append(
+            {
+                "agent": cell.cell.agent,
+                "variant": cell.cell.variant,
+                "task": cell.cell.task,
+                "suite": manifest["suite"],
+                "seed": cell.cell.seed,
+                "mode": found["mode"],
+                "headline": found["mode"] == evaluations[0]["mode"],
+                "env_step": found["env_step"],
+                "metric": manifest["metric"],
+                "value": episode_return if manifest["metric"] == "return" else success,
+                "return": episode_return,
+                "success": success,
+                "episodes": len(found["return"]),
+                "fingerprint": manifest["fingerprint"],
+                "revision": manifest["revision"],
+            }
+        )
+    return rows
+
+
+def _mean(values: list[float | bool | None]) -> float | None:
+    """Mean over episodes; None where the suite has no such value."""
+    numbers = [float(value) for value in values if value is not None]
+    return float(np.mean(numbers)) if numbers else None

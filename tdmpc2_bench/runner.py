@@ -1,0 +1,123 @@
+"""One process training one cell: whose it is, where it continues, how it ends.
+
+Run as ``python -m tdmpc2_bench.runner JOB`` by the grid, or called as `train`.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tdmpc2_bench import checkpoint, done, manifest, ownership, registry
+from tdmpc2_bench.celldir import AttemptDir, CellDir
+from tdmpc2_bench.errors import BenchError, CellBusy, Exit, UsageError
+from tdmpc2_bench.job import Job, StopRequest
+from tdmpc2_bench.session import Session
+
+SCHEMA = 1  # of start.json
+
+
+def train(
+    job: Job, stop: StopRequest, *, on_claim: Callable[[AttemptDir], None] | None = None
+) -> Exit:
+    """Train a cell to its budget, continuing what is there.
+
+    Args:
+        job: what to train.
+        stop: looked at between steps.
+        on_claim: called once the cell is ours, before anything is built.
+
+    Raises:
+        CellBusy: another process works on the cell.
+        ProtocolMismatch: the cell was begun under other conditions.
+        BenchError: whatever else ends the cell as failed; recorded in its events.
+    """
+    task = registry.task(job.task)
+    cell = CellDir.of(Path(job.root), job.cell)
+    manifest.write(job, task, cell)
+    attempts = cell.attempts()
+    if attempts:
+        ownership.wait_until_free(attempts[-1], stale_seconds=job.stale_seconds)
+    if done.covers(job):
+        return Exit.OK
+    found = checkpoint.newest(cell)
+    attempt = ownership.claim(
+        cell, _start(job, found), number=attempts[-1].number + 1 if attempts else 1
+    )
+    if done.covers(job):  # its owner finished between our look and our claim
+        _withdraw(attempt)
+        return Exit.OK
+    if on_claim is not None:
+        on_claim(attempt)
+    with Session(job, task, cell, attempt) as session:
+        return session.run(found, stop)
+
+
+def _start(job: Job, found: checkpoint.Found | None) -> dict[str, Any]:
+    """What an attempt says about itself: the checkpoint it continues, and its budget."""
+    parent = None
+    if found is not None:
+        parent = {
+            "attempt": found.attempt.number,
+            "checkpoint": found.name,
+            "offsets": found.state["offsets"],
+        }
+    return {
+        "schema": SCHEMA,
+        "parent": parent,
+        "steps": job.steps,
+        "eval_every": job.eval_every,
+        "eval_episodes": job.eval_episodes,
+        "device": job.device,
+        "lanes": 1,
+    }
+
+
+def _withdraw(attempt: AttemptDir) -> None:
+    attempt.start.unlink()
+    attempt.path.rmdir()
+
+
+def _redirect(attempt: AttemptDir) -> None:
+    """Send what this process and its libraries print, crashes included, to the attempt."""
+    output = os.open(attempt.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(output, sys.stdout.fileno())
+    os.dup2(output, sys.stderr.fileno())
+    os.close(output)
+
+
+def main() -> None:
+    """Train the job given as JSON in the first argument, as a process of its own."""
+    job = Job(**json.loads(sys.argv[1]))
+    faulthandler.enable()
+    stop = StopRequest()
+    stop.listen()
+    try:
+        code = train(job, stop, on_claim=_redirect)
+    except CellBusy as error:
+        sys.stderr.write(f"{error}\n")
+        code = Exit.INTERRUPTED  # whoever works on it may yet stop: the same command goes on
+    except UsageError as error:
+        sys.stderr.write(f"{error}\n")
+        code = Exit.USAGE
+    except BenchError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        code = Exit.FAILED
+    except Exception:  # noqa: BLE001 - the last stop before the exit code
+        traceback.print_exc()
+        code = Exit.FAILED
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Simulators and thread pools may hang or crash while the interpreter shuts down; every file
+    # is closed and durable by now.
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
