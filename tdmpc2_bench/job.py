@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -36,6 +38,10 @@ class Job:
         return Cell(self.agent, name, self.task, self.seed)
 
 
+# What terminals and batch systems send before they kill.
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+
+
 class StopRequest:
     """A flag that signals set; the runner looks at it between steps."""
 
@@ -48,10 +54,15 @@ class StopRequest:
         """Whether a stop was asked for."""
         return self.times > 0
 
-    def listen(self) -> None:
-        """Take SIGTERM, SIGINT and the batch systems' warnings as requests to stop."""
-        for name in ("SIGTERM", "SIGINT", "SIGUSR1", "SIGUSR2"):
-            signal.signal(getattr(signal, name), self._set)
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take SIGTERM, SIGINT and the batch systems' warnings as requests, for a while."""
+        before = {number: signal.signal(number, self._set) for number in _STOP_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _set(self, number: int, frame: FrameType | None) -> None:
         del number, frame

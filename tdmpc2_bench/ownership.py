@@ -87,7 +87,7 @@ def wait_until_free(attempt: AttemptDir, *, stale_seconds: float = STALE_SECONDS
         f"attempt {attempt.number} of {attempt.path.parent} (pid {owner['pid']} on {owner['host']})"
     )
     if here:
-        if process_start(owner["pid"]) == owner["process_start"]:
+        if _lives(owner):
             msg = f"{name} is running"
             raise CellBusy(msg)
         return
@@ -105,8 +105,13 @@ def runs_here(attempt: AttemptDir) -> bool | None:
     owner = read_start(attempt)
     if owner["host"] != _host():
         return None
-    same_boot = bool(owner["boot"] == _boot())
-    return same_boot and process_start(owner["pid"]) == owner["process_start"]
+    return bool(owner["boot"] == _boot()) and _lives(owner)
+
+
+def _lives(owner: Mapping[str, Any]) -> bool:
+    """Whether an owner that ran on this machine since it was started still does."""
+    start = process_start(owner["pid"])
+    return start is not None and start == owner["process_start"]
 
 
 class Heartbeat:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tdmpc2_bench import registry, variant
@@ -39,6 +41,12 @@ def jobs(request: Request) -> list[Job]:
     tasks = registry.select(request.tasks)
     _check_range("seeds", min(request.seeds, default=-1), 0)
     _check_range("eval-episodes", request.eval_episodes, 1)
+    if not re.fullmatch(r"cpu|(cuda|xpu|mps)(:\d+)?", request.device):
+        msg = f"--device {request.device}: expected cpu, cuda or cuda:1"
+        raise UsageError(msg)
+    if Path(request.out).is_file():
+        msg = f"--out {request.out} is a file; expected a folder, new or an experiment's"
+        raise UsageError(msg)
     found = []
     for name in request.agents:
         entry = registry.agent(name)

@@ -92,26 +92,31 @@ def _redirect(attempt: AttemptDir) -> None:
     os.close(output)
 
 
+def _train_for_exit(job: Job, stop: StopRequest) -> Exit:
+    """Train and turn every way to end into an exit code with a line on stderr."""
+    try:
+        return train(job, stop, on_claim=_redirect)
+    except CellBusy as error:
+        sys.stderr.write(f"{error}\n")
+        return Exit.INTERRUPTED  # whoever works on it may yet stop: the same command goes on
+    except UsageError as error:
+        sys.stderr.write(f"{error}\n")
+        return Exit.USAGE
+    except BenchError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return Exit.FAILED
+    except Exception:  # noqa: BLE001 - the last stop before the exit code
+        traceback.print_exc()
+        return Exit.FAILED
+
+
 def main() -> None:
     """Train the job given as JSON in the first argument, as a process of its own."""
     job = Job(**json.loads(sys.argv[1]))
     faulthandler.enable()
     stop = StopRequest()
-    stop.listen()
-    try:
-        code = train(job, stop, on_claim=_redirect)
-    except CellBusy as error:
-        sys.stderr.write(f"{error}\n")
-        code = Exit.INTERRUPTED  # whoever works on it may yet stop: the same command goes on
-    except UsageError as error:
-        sys.stderr.write(f"{error}\n")
-        code = Exit.USAGE
-    except BenchError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        code = Exit.FAILED
-    except Exception:  # noqa: BLE001 - the last stop before the exit code
-        traceback.print_exc()
-        code = Exit.FAILED
+    with stop.listening():
+        code = _train_for_exit(job, stop)
     sys.stdout.flush()
     sys.stderr.flush()
     # Simulators and thread pools may hang or crash while the interpreter shuts down; every file

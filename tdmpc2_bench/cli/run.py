@@ -155,8 +155,7 @@ def _train(planned: Sequence[Job], *, workers: int, threads: int) -> int:
     from tdmpc2_bench.job import StopRequest
 
     stop = StopRequest()
-    stop.listen()
-    with watcher() as watch:
+    with stop.listening(), watcher() as watch:
         outcome = grid.run(planned, stop, workers=workers, threads=threads, watch=watch)
     parts = {
         "finished": len(outcome.finished),

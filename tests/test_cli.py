@@ -1,0 +1,265 @@
+"""The command line: what it prints, what it refuses, and with which exit code it leaves."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tdmpc2_bench.cli import call
+
+TOY = ["run", "--task", "toy-point", "--agent", "uniform", "--seeds", "1-2", "--eval-episodes", "2"]
+
+
+def toy(out: Path, *more: str) -> list[str]:
+    return [*TOY, "--steps", "400", "--eval-every", "200", "--out", str(out), *more]
+
+
+def files(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        str(path): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_ls_tasks_lists_104_with_every_column_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["ls", "tasks", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 104
+    columns = {"name", "suite", "aliases", "env_id", "obs_dim", "action_dim", "episode_steps"}
+    columns |= {"episode_agent_steps", "action_repeat", "discount", "seed_steps", "budget"}
+    columns |= {"eval_every", "metric", "score_max", "tags", "source"}
+    assert all(columns == set(row) for row in rows)
+
+
+@pytest.mark.parametrize("what", ["tasks", "suites", "agents", "presets"])
+def test_every_list_prints_for_people_and_for_programs(
+    what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(["ls", what]) == 0
+    assert "tdmpc2" in (text := capsys.readouterr().out) or "dmcontrol" in text
+    assert call(["ls", what, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)
+
+
+def test_ls_tasks_takes_patterns(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["ls", "tasks", "dog-*", "tag:sparse", "--json"]) == 0
+    names = {row["name"] for row in json.loads(capsys.readouterr().out)}
+    assert {"dog-run", "cup-catch"} <= names
+    assert "walker-run" not in names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--task", "wlker-walk"], "Did you mean 'walker-walk'"),
+        (["--task", "zebra"], "ls tasks"),
+        (["--task", "zebra-*"], "no task named 'zebra-*'"),
+        (["--task", "tag:custm"], "Did you mean 'custom'"),
+        (["--suite", "dmcontrl"], "Did you mean 'dmcontrol'"),
+        (["--suite", "metaworld"], "not yet run in this version"),
+        ([], "say what to train on"),
+        (["--task", "toy-point", "--agent", "tdmpc"], "Did you mean 'tdmpc2'"),
+        (["--task", "toy-point", "--preset", "papr"], "Did you mean 'paper'"),
+        (["--task", "toy-point", "--set", "horizn=5"], "Did you mean 'horizon'"),
+        (["--task", "toy-point", "--set", "horizon"], "expected key=value"),
+        (["--task", "toy-point", "--set", "horizon=x"], "no whole number"),
+        (["--task", "toy-point", "--set", "horizon=0"], "expected at least 1"),
+        (["--task", "toy-point", "--set", "size=6"], "Expected one of 1, 5"),
+        (["--task", "toy-point", "--set", "mpc=maybe"], "expected on or off"),
+        (["--task", "toy-point", "--set", "lr=fast"], "expected a float"),
+        (["--task", "toy-point", "--set", "num_q=1"], "expected at least 2"),
+        (["--task", "toy-point", "--set", "horizon=5,horizon=3"], "given twice"),
+        (["--task", "toy-point", "--set", "actor=det,mpc=off"], "never explore"),
+        (["--task", "toy-point", "--seeds", "3-1"], "expected numbers and ranges"),
+        (["--task", "toy-point", "--seeds", "one"], "expected numbers and ranges"),
+        (["--task", "toy-point", "--steps", "lots"], "no whole number"),
+        (["--task", "toy-point", "--steps", "0"], "expected at least 1"),
+        (["--task", "toy-point", "--steps", "401"], "expected a multiple of 2"),
+        (["--task", "toy-point", "--eval-every", "33"], "expected a multiple of 2"),
+        (["--task", "toy-point", "--eval-episodes", "0"], "expected at least 1"),
+        (["--task", "toy-point", "--workers", "0"], "workers"),
+        (["--task", "toy-point", "--device", "gpu"], "expected cpu, cuda"),
+        (["--tusk", "toy-point"], "--task"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_refused_before_anything_is_written(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "runs"
+    assert call(["run", *arguments, "--out", str(out)]) == 1
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_file_in_place_of_the_experiments_folder_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs").write_text("mine")
+    assert call(toy(tmp_path / "runs")) == 1
+    assert "is a file" in capsys.readouterr().err
+    assert (tmp_path / "runs").read_text() == "mine"
+
+
+def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["rum"]) == 1
+    assert "rum" in capsys.readouterr().err
+
+
+def test_a_dry_run_shows_the_cells_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "runs"
+    assert (
+        call(["run", "--suite", "all", "--set", "horizon=5", "--dry-run", "--out", str(out)]) == 0
+    )
+    text = capsys.readouterr().out
+    assert "tdmpc2/horizon=5/walker-walk/3  4,000,000 environment steps" in text
+    assert "312 cells" in text
+    assert not out.exists()
+
+
+def test_run_status_eval_and_report_agree(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pandas")
+    out = tmp_path / "runs"
+    assert call(toy(out)) == 0
+    assert call(["status", str(out), "--json"]) == 0
+    status = json.loads(
+        capsys.readouterr().out.partition("finished\n")[2].rpartition("2 finished\n")[2]
+    )
+    assert status["counts"] == {"done": 2}
+    first = status["cells"][0]
+    assert (first["env_step"], first["budget"], first["seed"]) == (400, 400, 1)
+
+    cell = out / "uniform" / "default" / "toy-point" / "1"
+    assert call(["eval", str(cell), "--episodes", "2", "--json"]) == 0
+    played = json.loads(capsys.readouterr().out)["sample"]["returns"]
+    rows = (cell / "attempt-1" / "evals.csv").read_text().splitlines()
+    recorded = [float(row.split(",")[5]) for row in rows if row.startswith("400,")]
+    assert played == recorded
+
+    assert call(["report", str(out)]) == 0
+    for suffix in ("png", "svg", "csv"):
+        assert (out / "report" / f"curve-toy-point.{suffix}").stat().st_size > 0
+
+
+def test_the_same_command_again_changes_no_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(toy(tmp_path / "runs")) == 0
+    before = files(tmp_path)
+    assert call(toy(tmp_path / "runs")) == 0
+    assert files(tmp_path) == before
+    assert "2 finished before" in capsys.readouterr().out
+
+
+def test_one_failing_cell_does_not_end_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "runs"
+    broken = out / "uniform" / "default" / "toy-point" / "1"
+    broken.mkdir(parents=True)
+    (broken / "run.json").write_text("{}")
+    assert call(toy(out, "--workers", "2")) == 2
+    printed = capsys.readouterr()
+    assert "1 finished, 1 failed" in printed.out
+    assert "begun under other conditions" in printed.err
+
+
+def test_a_damaged_result_is_reported_and_not_trained_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "runs"
+    assert call(toy(out)) == 0
+    (victim,) = out.glob("uniform/default/toy-point/1/attempt-1/evals.csv")
+    victim.write_text("env_step\n")
+    before = files(out)
+    assert call(toy(out)) == 2
+    assert "damaged" in capsys.readouterr().err
+    assert files(out) == before
+
+
+def test_ctrl_c_stops_resumably_and_the_same_command_finishes(tmp_path: Path) -> None:
+    arguments = [*TOY, "--steps", "40k", "--eval-every", "20k", "--workers", "2"]
+    command = [sys.executable, "-P", "-m", "tdmpc2_bench", *arguments, "--out", "runs"]
+    started = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("runs/*/*/*/*/attempt-1/train.jsonl"))) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    started.send_signal(2)
+    _, errors = started.communicate(timeout=60)
+    assert started.returncode == 3, errors
+    assert b"The same command continues" in errors
+
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    undisturbed = [*command[:-1], "other"]
+    assert (
+        subprocess.run(undisturbed, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    )
+    for seed in ("1", "2"):
+        cell = Path("uniform/default/toy-point") / seed
+        (interrupted,) = (tmp_path / "runs" / cell).glob("attempt-*/evals.csv")
+        (straight,) = (tmp_path / "other" / cell).glob("attempt-*/evals.csv")
+        assert interrupted.read_bytes() == straight.read_bytes()
+
+
+def test_a_report_without_results_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pandas")
+    assert call(["report", str(tmp_path)]) == 1
+    assert "no results" in capsys.readouterr().err
+
+
+def test_evaluating_what_is_no_cell_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(["eval", str(tmp_path)]) == 1
+    assert "is no cell" in capsys.readouterr().err
+
+
+LOADED = (
+    "import sys; from tdmpc2_bench.cli import call; call({arguments}); "
+    "print([m for m in ('torch', 'gymnasium', 'dm_control', 'mujoco', 'pandas', 'matplotlib') "
+    "if m in sys.modules], file=sys.stderr)"
+)
+
+
+@pytest.mark.parametrize("arguments", [["ls", "tasks"], ["ls", "presets"], ["--help"]])
+def test_listing_loads_nothing_heavy(arguments: list[str]) -> None:
+    command = [sys.executable, "-P", "-c", LOADED.format(arguments=arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_a_finished_grid_is_recognised_without_torch_or_simulators(tmp_path: Path) -> None:
+    assert call(toy(tmp_path / "runs")) == 0
+    code = LOADED.format(arguments=toy(tmp_path / "runs"))
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "2 finished before" in done.stdout
+    assert not {"torch", "dm_control", "mujoco"} & set(done.stderr.split("'"))
+
+
+def test_ls_tasks_takes_little_longer_than_its_libraries_to_import() -> None:
+    def seconds(code: str) -> float:
+        times = []
+        for _ in range(5):
+            begin = time.perf_counter()
+            subprocess.run([sys.executable, "-P", "-c", code], check=True, capture_output=True)
+            times.append(time.perf_counter() - begin)
+        return sorted(times)[2]
+
+    listing = seconds("from tdmpc2_bench.cli import call; call(['ls', 'tasks'])")
+    libraries = seconds("import numpy, click, rich")
+    assert listing < 1.5 * libraries

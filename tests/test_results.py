@@ -1,0 +1,139 @@
+"""Reading experiments back: the long table, the status of cells, the figures."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tdmpc2_bench import ownership, record, status
+from tdmpc2_bench.analysis.align import mean_curve
+from tdmpc2_bench.celldir import Cell, CellDir
+from tdmpc2_bench.cli import call
+
+pd = pytest.importorskip("pandas")
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seeds of the uniform agent on the toy task."""
+    out = tmp_path_factory.mktemp("runs")
+    arguments = ["run", "--task", "toy-point", "--agent", "uniform", "--seeds", "1-2"]
+    arguments += ["--steps", "400", "--eval-every", "200", "--eval-episodes", "3"]
+    assert call([*arguments, "--out", str(out)]) == 0
+    return out
+
+
+def test_the_table_has_a_row_per_cell_evaluation_and_mode(experiment: Path) -> None:
+    from tdmpc2_bench import results
+
+    table = results.load(experiment)
+    assert list(table["env_step"]) == [0, 200, 400] * 2
+    assert list(table["seed"]) == [1] * 3 + [2] * 3
+    assert set(table["mode"]) == {"sample"} and table["headline"].all()
+    assert (table["value"] == table["success"]).all() and (table["episodes"] == 3).all()
+    assert table["fingerprint"].nunique() == 1
+
+
+def test_values_are_means_over_the_recorded_episodes(experiment: Path) -> None:
+    from tdmpc2_bench import results
+
+    cell = CellDir.of(experiment, Cell("uniform", "default", "toy-point", 1))
+    (attempt,) = cell.attempts()
+    csv = pd.read_csv(attempt.evals_csv)
+    expected = csv[csv["env_step"] == 200]["return"].mean()
+    table = results.load(experiment)
+    found = table[(table["seed"] == 1) & (table["env_step"] == 200)]["return"]
+    assert found.item() == pytest.approx(expected)
+
+
+def test_mean_curve_keeps_only_steps_that_all_seeds_have() -> None:
+    steps = [np.array([0, 10, 20, 30]), np.array([0, 20, 30, 40])]
+    values = [np.array([1.0, 2, 3, 4]), np.array([3.0, 5, 8, 9])]
+    common, mean = mean_curve(steps, values)
+    assert common.tolist() == [0, 20, 30] and mean.tolist() == [2.0, 4.0, 6.0]
+
+
+def table_of(**columns: list[object]) -> "pd.DataFrame":
+    size = max(map(len, columns.values()))
+    fixed = {
+        "agent": "tdmpc2", "variant": "default", "task": "walker-walk", "mode": "plan",
+        "headline": True, "metric": "return", "fingerprint": "f", "revision": 1, "seed": 1,
+    }  # fmt: skip
+    return pd.DataFrame({**{key: [value] * size for key, value in fixed.items()}, **columns})
+
+
+def test_a_curve_shows_seed_lines_their_mean_and_the_policy_dashed() -> None:
+    from tdmpc2_bench.reports import curves
+
+    plan = table_of(seed=[1, 1, 2, 2], env_step=[0, 2_000_000] * 2, value=[0.0, 10, 2, 20])
+    policy = table_of(
+        env_step=[0, 2_000_000], value=[0.0, 5], mode=["mean"] * 2, headline=[False] * 2
+    )
+    (axes,) = curves.draw(pd.concat([plan, policy])).axes
+    lines = [(line.get_linestyle(), list(line.get_ydata())) for line in axes.get_lines()]
+    assert ("-", [0, 10]) in lines and ("-", [2, 20]) in lines and ("-", [1, 15]) in lines
+    assert ("--", [0, 5]) in lines
+    assert list(axes.get_lines()[0].get_xdata()) == [0, 2]
+    assert axes.get_xlabel() == "environment steps (millions)"
+
+
+def test_two_protocols_are_drawn_as_two_lines_that_say_so() -> None:
+    from tdmpc2_bench.reports import curves
+
+    table = table_of(env_step=[0, 100, 0, 100], value=[0.0, 1, 0, 9], fingerprint=[*"aabb"])
+    (axes,) = curves.draw(table).axes
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert len(labels) == 2 and "[a, revision 1]" in labels[0] and "[b, revision 1]" in labels[1]
+
+
+def test_equal_results_give_equal_pictures(experiment: Path) -> None:
+    def report() -> dict[str, bytes]:
+        assert call(["report", str(experiment)]) == 0
+        return {path.name: path.read_bytes() for path in (experiment / "report").iterdir()}
+
+    first = report()
+    assert set(first) == {f"curve-toy-point.{suffix}" for suffix in ("csv", "png", "svg")}
+    assert report() == first
+    assert pd.read_csv(io.BytesIO(first["curve-toy-point.csv"])).shape[0] == 6
+
+
+def begin(root: Path, seed: int, *, pid: int, event: str | None) -> None:
+    """A cell whose only attempt is owned by ``pid`` and ended with ``event``."""
+    cell = CellDir.of(root, Cell("uniform", "default", "toy-point", seed))
+    record.publish_folder(cell.path, {"run.json": b"{}"})
+    owner = {**ownership.identity(), "pid": pid, "process_start": ownership.process_start(pid)}
+    attempt = cell.attempt(1)
+    start = record.encode_line({"parent": None, "steps": 100, **owner})
+    record.publish_folder(attempt.path, {"start.json": start})
+    log = record.Log(attempt.events)
+    if event:
+        log.append({"event": event})
+    log.close()
+
+
+def test_status_tells_running_failed_interrupted_and_killed_apart(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    begin(tmp_path, 1, pid=os.getpid(), event="started")
+    begin(tmp_path, 2, pid=gone.pid, event="failed")
+    begin(tmp_path, 3, pid=gone.pid, event="interrupted")
+    begin(tmp_path, 4, pid=gone.pid, event="started")
+    found = {one.seed: one.status for one in status.statuses(tmp_path)}
+    assert found == {1: "running", 2: "failed", 3: "interrupted", 4: "interrupted"}
+
+
+def test_status_prints_every_cell_for_people(
+    experiment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(["status", str(experiment)]) == 0
+    text = capsys.readouterr().out
+    assert text.splitlines()[-1] == "2 done"
+    assert call(["status", str(experiment), "--json"]) == 0
+    cells = json.loads(capsys.readouterr().out)["cells"]
+    keys = {"agent", "variant", "task", "seed", "status", "env_step", "budget", "last_return"}
+    assert all(set(cell) == keys for cell in cells)
