@@ -89,7 +89,7 @@ class Checkpoints:
         named: set[str] = set()
         for _, folder in kept:
             try:
-                named |= {segment["file"] for segment in decode(folder)["segments"]}
+                named |= {segment["file"] for segment in _plain(folder)["state"]["segments"]}
             except DamagedFile:
                 return  # what it needs is unknown: drop nothing
         for attempt in self._cell.attempts():
@@ -142,14 +142,20 @@ def decode(folder: Path) -> State:
     Raises:
         DamagedFile: a file is missing, cut short or changed.
     """
+    row = _plain(folder)
+    arrays = _tensors(_read_checked(folder / "state.safetensors", row["sha256"]))
+    state: State = _join(row["state"], arrays)
+    return state
+
+
+def _plain(folder: Path) -> dict[str, Any]:
+    """What a checkpoint's ``state.json`` says, without its arrays."""
     path = folder / "state.json"
     row = record.decode_line(path.read_bytes()) if path.exists() else None
     if row is None:
         msg = f"{path} is damaged (missing, or its checksum does not fit)"
         raise DamagedFile(msg)
-    arrays = _tensors(_read_checked(folder / "state.safetensors", row["sha256"]))
-    state: State = _join(row["state"], arrays)
-    return state
+    return row
 
 
 def read_weights(path: Path) -> dict[str, NDArray[Any]]:

@@ -29,14 +29,22 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         """Create the file; it must not exist yet."""
+        self._path = path
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         self._seq = 0
         self.offset = 0  # bytes written so far
 
     def append(self, row: Mapping[str, Any]) -> None:
-        """Write one line; durable after the next `sync`."""
+        """Write one line; durable after the next `sync`.
+
+        Raises:
+            BenchError: the disk is full.
+        """
         line = encode_line({"v": VERSION, "seq": self._seq, **row})
-        write_all(self._fd, line)
+        try:
+            write_all(self._fd, line)
+        except OSError as error:
+            raise cannot_write(self._path, error) from error
         self._seq += 1
         self.offset += len(line)
 

@@ -19,7 +19,7 @@ from tdmpc2_bench.baselines.tdmpc2 import losses
 from tdmpc2_bench.baselines.tdmpc2.config import ResolvedConfig, TDMPC2Config
 from tdmpc2_bench.baselines.tdmpc2.planner import Planner
 from tdmpc2_bench.baselines.tdmpc2.world_model import WorldModel
-from tdmpc2_bench.errors import BenchError
+from tdmpc2_bench.errors import BenchError, UsageError
 from tdmpc2_bench.task import Task
 
 # Adam's epsilon. Source: TD-MPC2's released code.
@@ -337,6 +337,14 @@ def build(config: TDMPC2Config, task: Task, seeds: Sequence[int], *, device: str
         task: what to learn.
         seeds: one per lane.
         device: a torch device name.
+
+    Raises:
+        UsageError: there is no such device.
     """
-    torch.set_float32_matmul_precision("high")  # the released code allows TF32 on accelerators
-    return TDMPC2(config.resolved(task), task, seeds, torch.device(device))
+    where = torch.device(device)
+    if where.type == "cuda":
+        if not torch.cuda.is_available():
+            msg = f"device {device!r}: this torch finds no CUDA device; use cpu"
+            raise UsageError(msg)
+        torch.set_float32_matmul_precision("high")  # TF32, as the released code allows
+    return TDMPC2(config.resolved(task), task, seeds, where)
