@@ -74,14 +74,17 @@ class _Mish(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
+        x = x.contiguous()
         ctx.save_for_backward(x)
-        return _mish(x)
+        return _mish(x.contiguous())
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:  # torch leaves the context's type open
         (x,) = ctx.saved_tensors
         grad_x = torch.empty_like(x)
-        for part, grad_part, out in zip(_chunks(x), _chunks(grad), _chunks(grad_x), strict=True):
+        for part, grad_part, out in zip(
+            _chunks(x), _chunks(grad.contiguous()), _chunks(grad_x), strict=True
+        ):
             # d gate / dx = 4 e^x (e^x + 1) / (n + 2)^2 and 2 / (n + 2) = 1 - gate.
             exp, gate = _mish_gate(part)
             exp.addcmul_(exp, exp).mul_((1 - gate).square_()).mul_(part).add_(gate)
@@ -103,7 +106,7 @@ def _mish_gate(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _chunks(x: Tensor) -> tuple[Tensor, ...]:
-    return x.contiguous().view(-1).split(_CHUNK)
+    return x.view(-1).split(_CHUNK)
 
 
 def mish(x: Tensor) -> Tensor:
@@ -112,7 +115,7 @@ def mish(x: Tensor) -> Tensor:
         return functional.mish(x)
     if torch.is_grad_enabled() and x.requires_grad:
         return _Mish.apply(x)  # type: ignore[no-untyped-call]
-    return _mish(x)
+    return _mish(x.contiguous())
 
 
 def simnorm(x: Tensor, simplex_dim: int) -> Tensor:

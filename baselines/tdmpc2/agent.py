@@ -46,7 +46,7 @@ class TDMPC2:
         self._task = task
         self._device = device
         self.lanes = len(seeds)
-        self.modes = ("plan", "mean", "sample") if config.mpc else ("sample", "mean")
+        self.modes = ("plan", "mean", "sample") if config.mpc else ("mean", "sample")
         # Weights are drawn on the CPU, so that a seed starts alike on every device.
         init = [
             torch.Generator().manual_seed(seeding.integer(seed, task.name, "init"))
@@ -77,6 +77,9 @@ class TDMPC2:
         )
         self._agent_steps = 0
         self._debt = 0  # updates owed
+        # Candidate values of training plans that were not numbers and counted as 0: for the log
+        # alone, so no part of the state.
+        self._num_nan = np.zeros(self.lanes, np.float32)
 
     def _model_optimizer(self) -> torch.optim.Adam:
         model, config = self._model, self._config
@@ -113,7 +116,8 @@ class TDMPC2:
             plan = self._planner(
                 x, carry.mean, self._tensor(first), carry.noise, explore=mode == "train"
             )
-            return plan.action.cpu().numpy(), PlannerCarry(plan.mean, carry.noise), {}
+            extra = {"num_nan": plan.num_nan.cpu().numpy()} if mode == "train" else {}
+            return plan.action.cpu().numpy(), PlannerCarry(plan.mean, carry.noise), extra
         sample = self._model.act(self._model.encode(x), carry.noise)
         action = sample.mean if mode == "mean" else sample.action
         return action.cpu().numpy(), carry, {}
@@ -147,6 +151,7 @@ class TDMPC2:
         if step.first.any():  # a reset, not a step
             return
         self._agent_steps += 1
+        self._num_nan += step.extra.get("num_nan", 0.0)
         seed_steps = self._config.seed_steps
         if self._agent_steps == seed_steps + 1:
             self._debt += seed_steps
@@ -181,7 +186,7 @@ class TDMPC2:
             **policy,
         }
         stacked = torch.stack([value.detach() for value in scalars.values()]).cpu().numpy()
-        return dict(zip(scalars, stacked, strict=True))
+        return {**dict(zip(scalars, stacked, strict=True)), "planner_nans": self._num_nan.copy()}
 
     def _update_policy(self, z: Tensor) -> dict[str, Tensor]:
         """One policy step at the rollout's latents (lanes, H + 1, batch, latent_dim)."""
@@ -248,6 +253,8 @@ class TDMPC2:
         """Take over what `state` returned, lane by lane."""
         self.load_weights([state["weights"] for state in states])
         updates = states[0]["updates"]
+        self._optimizer.state.clear()
+        self._policy_optimizer.state.clear()
         for name, parameter in self._model.named_parameters():
             if not parameter.requires_grad or updates == 0:
                 continue

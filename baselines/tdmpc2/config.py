@@ -101,6 +101,9 @@ class TDMPC2Config:
                 self.latent_norm == "none" or latent_dim % self.simnorm_dim == 0
             ),
             f"num_bins={self.num_bins}: expected 101, 1 or 0": self.num_bins in {101, 1, 0},
+            f"capacity={self.capacity}: expected more rows than horizon={self.horizon}": (
+                self.capacity > self.horizon
+            ),
             f"dropout={self.dropout}: expected a probability below 1": 0 <= self.dropout < 1,
             f"num_pi_trajs={self.num_pi_trajs}: expected 0 to num_samples={self.num_samples}": (
                 0 <= self.num_pi_trajs <= self.num_samples

@@ -25,7 +25,7 @@ class Plan(NamedTuple):
     action: Tensor  # (lanes, envs, action_dim) in [-1, 1]
     mean: Tensor  # (lanes, envs, horizon, action_dim), warm start of the next decision
     std: Tensor  # (lanes, envs, horizon, action_dim)
-    num_nan: Tensor  # () how many candidate values were not numbers and counted as 0
+    num_nan: Tensor  # (lanes, envs) how many candidate values were not numbers and counted as 0
 
 
 class Rollout(NamedTuple):
@@ -63,11 +63,11 @@ class Planner:
         mean = torch.cat([mean[:, :, 1:], torch.zeros_like(mean[:, :, :1])], dim=2)
         mean = mean.masked_fill(first[..., None, None], 0.0)
         std = torch.full_like(mean, config.max_std)
-        num_nan = torch.zeros((), device=obs.device)
+        num_nan = torch.zeros(obs.shape[:2], device=obs.device)
         for _ in range(config.iterations):
             candidates = self._candidates(z, mean, std, noise, proposals)
             values = self._values(candidates, noise)
-            num_nan += values.isnan().sum()
+            num_nan += values.isnan().sum(-1)
             values = values.nan_to_num(0.0)
             elites, weights = self._elites(candidates.actions, values)
             share = (weights / (weights.sum(-1, keepdim=True) + _EPS))[..., None, None]
@@ -81,14 +81,13 @@ class Planner:
 
     def _follow_policy(self, z: Tensor, noise: Noise) -> Rollout:
         """Sequences of the policy prior; the same in all iterations, so followed only once."""
-        count = self._config.num_pi_trajs
-        z = z.repeat_interleave(count, dim=1)
+        split = (z.shape[1], self._config.num_pi_trajs)  # envs, candidates of each
+        z = z.repeat_interleave(self._config.num_pi_trajs, dim=1)
         actions, rewards = [], []
         for _ in range(self._config.horizon):
             actions.append(self._model.act(z, noise).action)
             rewards.append(self._model.rewards(z, actions[-1]))
             z = self._model.next(z, actions[-1])
-        split = (-1, count)
         return Rollout(
             torch.stack(actions, dim=2).unflatten(1, split),
             z.unflatten(1, split),
@@ -100,6 +99,8 @@ class Planner:
     ) -> Rollout:
         """The policy's sequences and fresh ones around ``mean``, followed through the model."""
         count = self._config.num_samples - self._config.num_pi_trajs
+        if count == 0:
+            return proposals
         _, envs, horizon, action_dim = mean.shape
         eps = noise.normal(envs, count, horizon, action_dim)
         actions = (mean.unsqueeze(2) + std.unsqueeze(2) * eps).clamp_(-1, 1)

@@ -51,6 +51,15 @@ def test_mish_without_gradient_leaves_its_input_alone() -> None:
     assert torch.equal(before, x)
 
 
+def test_mish_takes_a_transposed_tensor() -> None:
+    x = torch.randn(5, 7).T
+    torch.testing.assert_close(nets.mish(x), functional.mish(x))
+    y = torch.randn(5, 7).requires_grad_()
+    nets.mish(y.T).sum().backward()
+    (expected,) = torch.autograd.grad(functional.mish(y.T).sum(), y)
+    torch.testing.assert_close(y.grad, expected, rtol=1e-4, atol=2e-6)
+
+
 def test_simnorm_is_a_softmax_within_consecutive_groups() -> None:
     x = torch.randn(2, 3, 16, requires_grad=True) * 20
     expected = x.unflatten(-1, (2, 8)).softmax(-1).flatten(-2)
