@@ -8,6 +8,7 @@ the checkpoint names those it needs. Nothing is ever unpickled.
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from tdmpc2_bench.celldir import AttemptDir, CellDir
 from tdmpc2_bench.errors import DamagedFile
 
 KEPT = 2  # newest checkpoints that stay, so that a damaged one has a predecessor
+_FLOAT = "__float__"  # marks a number that is not finite
 _ARRAY = "__array__"  # marks a place in state.json whose value is in state.safetensors
 
 
@@ -83,16 +85,24 @@ class Checkpoints:
 
     def _drop_old(self) -> None:
         """Remove all but the newest checkpoints of the cell, and segments none of them names."""
-        kept, old = _newest_first(self._cell)[:KEPT], _newest_first(self._cell)[KEPT:]
-        for _, folder in old:
-            shutil.rmtree(folder, ignore_errors=True)
+        sound, damaged = 0, False
         named: set[str] = set()
-        for _, folder in kept:
+        for attempt, folder in _newest_first(self._cell):
+            if attempt.number > self._attempt.number:
+                continue  # a successor's are not ours to judge
+            if sound == KEPT:
+                shutil.rmtree(folder, ignore_errors=True)
+                continue
             try:
                 named |= {segment["file"] for segment in _plain(folder)["state"]["segments"]}
+                sound += 1
             except DamagedFile:
-                return  # what it needs is unknown: drop nothing
+                damaged = True
+        if damaged:
+            return  # what it needs is unknown: drop no segments
         for attempt in self._cell.attempts():
+            if attempt.number > self._attempt.number:
+                continue
             for path in attempt.replay.glob("*.safetensors"):
                 if str(path.relative_to(self._cell.path)) not in named:
                     path.unlink(missing_ok=True)
@@ -123,8 +133,9 @@ def newest(cell: CellDir) -> Found | None:
 def load_replay(cell: CellDir, segments: Sequence[State], replay: Replay) -> None:
     """Refill ``replay`` from the segments that a checkpoint names."""
     if segments:
-        data = [_read_checked(cell.path / s["file"], s["sha256"]) for s in segments]
-        replay.load(map(_tensors, data), first_row=segments[0]["start"])
+        paths = [cell.path / s["file"] for s in segments]
+        data = [_read_checked(p, s["sha256"]) for p, s in zip(paths, segments, strict=True)]
+        replay.load(map(_tensors, paths, data), first_row=segments[0]["start"])
 
 
 def encode(state: State) -> dict[str, bytes]:
@@ -143,7 +154,8 @@ def decode(folder: Path) -> State:
         DamagedFile: a file is missing, cut short or changed.
     """
     row = _plain(folder)
-    arrays = _tensors(_read_checked(folder / "state.safetensors", row["sha256"]))
+    file = folder / "state.safetensors"
+    arrays = _tensors(file, _read_checked(file, row["sha256"]))
     state: State = _join(row["state"], arrays)
     return state
 
@@ -165,12 +177,9 @@ def read_weights(path: Path) -> dict[str, NDArray[Any]]:
         DamagedFile: it is not a safetensors file; a pickle is never opened.
     """
     try:
-        return _tensors(path.read_bytes())
+        return _tensors(path, path.read_bytes())
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror}"
-        raise DamagedFile(msg) from error
-    except safetensors.SafetensorError as error:
-        msg = f"{path} is not a safetensors file ({error}); other formats are not opened"
         raise DamagedFile(msg) from error
 
 
@@ -205,20 +214,31 @@ def _read_checked(path: Path, sha256: str) -> bytes:
     return data
 
 
-def _tensors(data: bytes) -> dict[str, NDArray[Any]]:
+def _tensors(path: Path, data: bytes) -> dict[str, NDArray[Any]]:
+    try:
+        arrays = safetensors.numpy.load(data)
+    except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
+        msg = f"{path} is not a safetensors file ({error}); other formats are not opened"
+        raise DamagedFile(msg) from error
     # A copy, since arrays on top of the file's bytes would be read-only.
-    return {name: np.array(array) for name, array in safetensors.numpy.load(data).items()}
+    return {name: np.array(array) for name, array in arrays.items()}
 
 
 def _contiguous(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    # numpy gives arrays of no dimension one.
+    return {
+        name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()
+    }
 
 
 def _split(value: Any, path: str, arrays: dict[str, NDArray[Any]]) -> Any:
     """``value`` with every array moved to ``arrays`` under its path."""
     if isinstance(value, np.ndarray):
-        arrays[path] = value
-        return {_ARRAY: path}
+        name = f"{len(arrays)}{path}"  # numbered, since keys may hold slashes
+        arrays[name] = value
+        return {_ARRAY: name}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {_FLOAT: repr(value)}  # JSON has none
     if isinstance(value, Mapping):
         return {key: _split(item, f"{path}/{key}", arrays) for key, item in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):
@@ -230,6 +250,8 @@ def _join(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
     if isinstance(value, dict):
         if _ARRAY in value:
             return arrays[value[_ARRAY]]
+        if _FLOAT in value:
+            return float(value[_FLOAT])
         return {key: _join(item, arrays) for key, item in value.items()}
     if isinstance(value, list):
         return [_join(item, arrays) for item in value]

@@ -60,9 +60,11 @@ class Running:
     def attempt(self) -> AttemptDir | None:
         """The attempt this process has begun, if it has."""
         attempts = CellDir.of(Path(self.job.root), self.cell).attempts()
-        if attempts and ownership.read_start(attempts[-1])["pid"] == self.process.pid:
-            return attempts[-1]
-        return None
+        try:
+            ours = attempts and ownership.read_start(attempts[-1])["pid"] == self.process.pid
+        except DamagedFile:  # or just withdrawn
+            return None
+        return attempts[-1] if ours else None
 
     def progress(self) -> dict[str, Any]:
         """The runner's last word on where it stands; empty before the first."""

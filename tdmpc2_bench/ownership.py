@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,9 @@ def claim(cell: CellDir, start: Mapping[str, Any], *, number: int) -> AttemptDir
         msg = f"{cell.cell} is being worked on: another process just began attempt {number}"
         raise CellBusy(msg)
     # Temporaries of those who lost, or crashed while claiming. Theirs can no longer win.
-    record.remove_temporaries(cell.path)
+    record.remove_temporaries(cell.path.parent, of=cell.path.name)
+    for folder in (cell.path, *cell.path.glob("attempt-*/"), *cell.path.glob("attempt-*/*/")):
+        record.remove_temporaries(folder)
     return attempt
 
 
@@ -60,7 +62,11 @@ def read_start(attempt: AttemptDir) -> dict[str, Any]:
     Raises:
         DamagedFile: it does not check.
     """
-    row = record.decode_line(attempt.start.read_bytes())
+    try:
+        row = record.decode_line(attempt.start.read_bytes())
+    except OSError as error:
+        msg = f"{attempt.start} cannot be read: {error.strerror}"
+        raise DamagedFile(msg) from error
     if row is None:
         msg = f"{attempt.start} is damaged (its checksum does not fit)"
         raise DamagedFile(msg)
@@ -72,15 +78,27 @@ def superseded(cell: CellDir, attempt: AttemptDir) -> bool:
     return cell.attempts()[-1].number > attempt.number
 
 
-def wait_until_free(attempt: AttemptDir, *, stale_seconds: float = STALE_SECONDS) -> None:
+def wait_until_free(
+    attempt: AttemptDir,
+    *,
+    stale_seconds: float = STALE_SECONDS,
+    give_up: Callable[[], bool] = lambda: False,
+) -> None:
     """Return once the owner of ``attempt`` is certainly gone.
 
-    At once when it ran on this machine and its process is gone; on another machine, when its
-    heartbeat stood still for ``stale_seconds`` of our own monotonic clock.
+    At once when it said goodbye, or ran on this machine and its process is gone; on another
+    machine, when its heartbeat stood still for ``stale_seconds`` of our own monotonic clock.
+
+    Args:
+        attempt: the attempt to take over from.
+        stale_seconds: how long a foreign owner may be silent.
+        give_up: looked at while waiting.
 
     Raises:
-        CellBusy: the owner lives.
+        CellBusy: the owner lives, or we gave up waiting.
     """
+    if _ended(attempt):
+        return
     owner = read_start(attempt)
     here = owner["host"] == _host() and owner["boot"] == _boot()
     name = (
@@ -94,6 +112,9 @@ def wait_until_free(attempt: AttemptDir, *, stale_seconds: float = STALE_SECONDS
     before = _beat(attempt)
     deadline = time.monotonic() + stale_seconds
     while time.monotonic() < deadline:
+        if give_up():
+            msg = f"{name} may be running; stopped before it was known"
+            raise CellBusy(msg)
         time.sleep(min(1.0, stale_seconds))
         if _beat(attempt) != before:
             msg = f"{name} is running"
@@ -102,6 +123,8 @@ def wait_until_free(attempt: AttemptDir, *, stale_seconds: float = STALE_SECONDS
 
 def runs_here(attempt: AttemptDir) -> bool | None:
     """Whether the owner lives; None where it ran on another machine and cannot be asked."""
+    if _ended(attempt):
+        return False
     owner = read_start(attempt)
     if owner["host"] != _host():
         return None
@@ -131,20 +154,21 @@ class Heartbeat:
         while not self._stop.wait(BEAT_SECONDS):
             self._write()
 
-    def _write(self) -> None:
+    def _write(self, *, ended: bool = False) -> None:
         self._beat += 1
         temporary = self._path.with_name(f".{self._path.name}.tmp-beat")
+        content = {"beat": self._beat, "ended": ended, **self.progress}
         try:  # not durable on purpose: only its change while we live means anything
-            temporary.write_bytes(record.encode_line({"beat": self._beat, **self.progress}))
+            temporary.write_bytes(record.encode_line(content))
             temporary.replace(self._path)
         except OSError:
             temporary.unlink(missing_ok=True)  # a full disk is for the checkpoint to report
 
     def stop(self) -> None:
-        """Beat a last time and end the thread."""
+        """End the thread and say goodbye."""
         self._stop.set()
         self._thread.join()
-        self._write()
+        self._write(ended=True)
 
 
 def read_heartbeat(attempt: AttemptDir) -> dict[str, Any]:
@@ -153,6 +177,10 @@ def read_heartbeat(attempt: AttemptDir) -> dict[str, Any]:
         return record.decode_line(attempt.heartbeat.read_bytes()) or {}
     except OSError:
         return {}
+
+
+def _ended(attempt: AttemptDir) -> bool:
+    return bool(read_heartbeat(attempt).get("ended"))
 
 
 def _beat(attempt: AttemptDir) -> Any:  # compared only

@@ -50,12 +50,17 @@ class Log:
 
     def sync(self) -> None:
         """Make all lines so far durable."""
-        os.fsync(self._fd)
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            raise cannot_write(self._path, error) from error
 
     def close(self) -> None:
         """Make all lines durable and close the file."""
-        self.sync()
-        os.close(self._fd)
+        try:
+            self.sync()
+        finally:
+            os.close(self._fd)
 
 
 class Lines(NamedTuple):
@@ -81,7 +86,7 @@ def read_log(path: Path, *, stop: int | None = None) -> Lines:
     lines = data.splitlines(keepends=True)
     for number, line in enumerate(lines):
         row = decode_line(line)
-        if row is None and number == len(lines) - 1:
+        if row is None and number == len(lines) - 1 and stop is None:
             return Lines(rows, torn=True)
         if row is None or row.get("seq") != number:
             msg = f"{path}: line {number + 1} is damaged (its checksum or number does not fit)"
@@ -119,10 +124,10 @@ def write_file(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise cannot_write(path, error) from error
-    sync_folder(path.parent)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -154,26 +159,28 @@ def publish_folder(folder: Path, files: Mapping[str, bytes]) -> bool:
     Returns:
         False if the folder exists already; nothing is changed then.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.parent / f".{folder.name}.tmp-{uuid.uuid4().hex}"
     try:
-        temporary.mkdir()
+        temporary.mkdir(parents=True)
         for name, data in files.items():
             write_file(temporary / name, data)
         # Renaming onto a folder that is not empty fails, on NFS too: one caller wins.
         os.rename(temporary, folder)  # noqa: PTH104 - Path.rename hides which of the two failed
-    except OSError as error:
+    except (OSError, BenchError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
         if folder.exists():
             return False
+        raise error if isinstance(error, BenchError) else cannot_write(folder, error) from error
+    try:
+        sync_folder(folder.parent)
+    except OSError as error:
         raise cannot_write(folder, error) from error
-    sync_folder(folder.parent)
     return True
 
 
-def remove_temporaries(folder: Path) -> None:
-    """Remove what interrupted writes left directly in ``folder``, which must be ours alone."""
-    for path in folder.glob(".*.tmp-*"):
+def remove_temporaries(folder: Path, *, of: str = "*") -> None:
+    """Remove what interrupted writes of ``of`` left directly in ``folder``: ours alone."""
+    for path in folder.glob(f".{of}.tmp-*"):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

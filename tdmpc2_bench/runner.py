@@ -8,6 +8,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable
@@ -40,10 +41,15 @@ def train(
     """
     task = registry.task(job.task)
     cell = CellDir.of(Path(job.root), job.cell)
+    registry.check_available(task.suite)
     manifest.write(job, task, cell)
+    if done.covers(job):
+        return Exit.OK
     attempts = cell.attempts()
     if attempts:
-        ownership.wait_until_free(attempts[-1], stale_seconds=job.stale_seconds)
+        ownership.wait_until_free(
+            attempts[-1], stale_seconds=job.stale_seconds, give_up=lambda: stop.requested
+        )
     if done.covers(job):
         return Exit.OK
     found = checkpoint.newest(cell)
@@ -80,8 +86,9 @@ def _start(job: Job, found: checkpoint.Found | None) -> dict[str, Any]:
 
 
 def _withdraw(attempt: AttemptDir) -> None:
-    attempt.start.unlink()
-    attempt.path.rmdir()
+    aside = attempt.path.with_name(f".{attempt.path.name}.tmp-withdrawn")
+    attempt.path.rename(aside)  # at once, so that nobody sees half an attempt
+    shutil.rmtree(aside)
 
 
 def _redirect(attempt: AttemptDir) -> None:
@@ -117,11 +124,11 @@ def main() -> None:
     stop = StopRequest()
     with stop.listening():
         code = _train_for_exit(job, stop)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Simulators and thread pools may hang or crash while the interpreter shuts down; every file
-    # is closed and durable by now.
-    os._exit(code)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Simulators and thread pools may hang or crash while the interpreter shuts down; every
+        # file is closed and durable by now.
+        os._exit(code)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Evaluating, recording, saving and stopping happen here, between the steps of the
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import time
@@ -17,7 +18,7 @@ import numpy as np
 
 from tdmpc2_bench import checkpoint, done, ownership, protocol, record, registry, variant
 from tdmpc2_bench.celldir import AttemptDir, CellDir
-from tdmpc2_bench.errors import CellBusy, Diverged, Exit
+from tdmpc2_bench.errors import BenchError, CellBusy, Diverged, Exit
 from tdmpc2_bench.job import Job, StopRequest
 from tdmpc2_bench.loop import EpisodeEnd, Interaction, Stepped, Updated, evaluate_all
 from tdmpc2_bench.results import read_chain
@@ -62,9 +63,11 @@ class Session:
     ) -> None:
         if error is not None:
             text = "".join(traceback.format_exception(error))
-            self._event("failed", error=type(error).__name__, traceback=text)
+            with contextlib.suppress(BenchError):  # the disk may be full: that is the error
+                self._event("failed", error=type(error).__name__, traceback=text)
         for log in (self._evals, self._train, self._events):
-            log.close()
+            with contextlib.suppress(BenchError) if error else contextlib.nullcontext():
+                log.close()
         for env in self._eval_envs:
             env.close()
         self._heartbeat.stop()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -134,10 +135,13 @@ def _parse(name: str, text: str, hint: Any) -> Any:  # types as values
     if hint is int:
         return parse_count(text)
     try:
-        return hint(text)
+        value = hint(text)
     except ValueError:
+        value = math.nan
+    if isinstance(value, float) and not math.isfinite(value):
         msg = f"{name}={text}: expected a {hint.__name__}"
-        raise UsageError(msg) from None
+        raise UsageError(msg)
+    return value
 
 
 def _one_of(options: tuple[Any, ...]) -> str:

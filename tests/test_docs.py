@@ -52,6 +52,13 @@ def test_the_preset_table_names_exactly_the_fields_that_differ() -> None:
     assert set(rows) == differing
 
 
+def test_every_test_that_a_page_names_exists() -> None:
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    for page in (ROOT / "docs").rglob("*.md"):
+        for name in re.findall(r"`(test_\w+)`", page.read_text()):
+            assert f"def {name}(" in tests, f"{page.name} names {name}"
+
+
 def test_every_deviation_marked_in_the_code_is_listed() -> None:
     marked = [
         path

@@ -104,7 +104,7 @@ def test_listing_tasks_imports_no_simulator() -> None:
         "import sys, tdmpc2_bench.suites.dmcontrol as suite; suite.TASKS;"
         "print(sorted({'dm_control', 'mujoco', 'gymnasium', 'torch'} & set(sys.modules)))"
     )
-    done = subprocess.run(  # noqa: S603 - our own interpreter, our own code
+    done = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, check=True, text=True
     )
     assert done.stdout.strip() == "[]"
