@@ -1,1 +1,38 @@
-"""Run TD-MPC2 and its baselines on 104 continuous-control tasks, with honest curves."""
+"""Run TD-MPC2 and its baselines on 104 continuous-control tasks, with honest curves.
+
+What the command line does, as Python calls: `tasks`, `run`, `load_results`, `load_agent`. They
+are imported when first used, so that ``import tdmpc2_bench`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tdmpc2_bench.player import Player, load_agent
+    from tdmpc2_bench.registry import select as tasks
+    from tdmpc2_bench.results import load as load_results
+    from tdmpc2_bench.train import run
+
+__all__ = ["Player", "load_agent", "load_results", "run", "tasks"]
+
+_HOMES = {
+    "Player": ("player", "Player"),
+    "load_agent": ("player", "load_agent"),
+    "load_results": ("results", "load"),
+    "run": ("train", "run"),
+    "tasks": ("registry", "select"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    module, attribute = _HOMES[name]
+    return getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

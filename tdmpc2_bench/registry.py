@@ -58,13 +58,17 @@ def task(name: str) -> Task:
     return names[name]
 
 
+def known_tasks() -> tuple[Task, ...]:
+    """The benchmark's tasks and the toy ones."""
+    return (*tasks(), *suite(TOY).TASKS)
+
+
 @functools.cache
 def _task_names() -> Mapping[str, Task]:
-    known = (*tasks(), *suite(TOY).TASKS)
-    return {name: row for row in known for name in (row.name, *row.aliases)}
+    return {name: row for row in known_tasks() for name in (row.name, *row.aliases)}
 
 
-def select(patterns: Iterable[str]) -> list[Task]:
+def select(patterns: Iterable[str] = ("all",)) -> list[Task]:
     """Tasks that any of ``patterns`` names, each once, in the benchmark's order.
 
     Args:
@@ -75,7 +79,7 @@ def select(patterns: Iterable[str]) -> list[Task]:
         UnknownName: a pattern that fits no task.
     """
     chosen = {row.name for pattern in patterns for row in _matching(pattern)}
-    return [row for row in (*tasks(), *suite(TOY).TASKS) if row.name in chosen]
+    return [row for row in known_tasks() if row.name in chosen]
 
 
 def _matching(pattern: str) -> Sequence[Task]:

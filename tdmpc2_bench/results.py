@@ -39,7 +39,7 @@ def read_chain(cell: CellDir, attempt: AttemptDir, log: LogName) -> list[dict[st
     return [row for part in reversed(parts) for row in part]
 
 
-def load(root: Path) -> pd.DataFrame:
+def load(root: str | Path) -> pd.DataFrame:
     """Evaluations of all cells below an experiment's folder, one row per evaluation and mode.
 
     Columns: agent, variant, task, suite, seed, mode, headline (is it the agent's headline mode),
@@ -51,7 +51,7 @@ def load(root: Path) -> pd.DataFrame:
     """
     import pandas as pd  # an extra; reading single cells does not need it
 
-    cells = find_cells(root)
+    cells = find_cells(Path(root))
     if not cells:
         msg = f"no results in {root}: expected an experiment's folder, as given to run --out"
         raise UsageError(msg)
