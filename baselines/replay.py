@@ -49,6 +49,7 @@ class Replay:
         }
         self._episodes: deque[Episode] = deque()
         self._episode_start = 0
+        self._starts: dict[int, NDArray[np.int64]] = {}  # by length, until an episode completes
 
     def append(self, *, first: bool, last: bool, **row: NDArray[Any] | float | bool) -> None:
         """Store one row; ``first`` begins an episode, ``last`` completes it."""
@@ -87,6 +88,7 @@ class Replay:
             self._episode_start = row
         if self._columns["last"][row % self._size]:
             self._episodes.append(Episode(self._episode_start, row + 1))
+            self._starts.clear()
             while self._episodes[0].stop <= self.oldest_row:
                 self._episodes.popleft()
 
@@ -114,6 +116,11 @@ class Replay:
 
     def _startable(self, length: int) -> NDArray[np.int64]:
         """Range of possible slice starts per episode that has one, shape (episodes, 2)."""
+        if length not in self._starts:
+            self._starts[length] = self._find_starts(length)
+        return self._starts[length]
+
+    def _find_starts(self, length: int) -> NDArray[np.int64]:
         bounds = np.array(self._episodes, dtype=np.int64).reshape(-1, 2)
         low = np.maximum(bounds[:, 0], self.oldest_row)
         high = bounds[:, 1] - length + 1
