@@ -85,6 +85,21 @@ def check_runnable(planned: Sequence[Job]) -> None:
         registry.check_available(suite)
 
 
+def warnings(planned: Sequence[Job]) -> list[str]:
+    """What is allowed but probably not meant, one line per agent and task."""
+    found = []
+    for job in planned:
+        task, entry = registry.task(job.task), registry.agent(job.agent)
+        config = variant.configure(entry.presets, job.preset, job.overrides).resolved(task)
+        seed_steps = getattr(config, "seed_steps", 0) * task.action_repeat
+        if job.steps <= seed_steps:
+            found.append(
+                f"{job.agent} on {job.task}: the first {seed_steps:,} environment steps are "
+                f"random (seed_steps), so nothing is learned in {job.steps:,}"
+            )
+    return list(dict.fromkeys(found))
+
+
 def _steps(option: str, wanted: int | None, default: int, task: Task) -> int:
     steps = default if wanted is None else wanted
     _check_range(option, steps, 1)

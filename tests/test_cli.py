@@ -123,6 +123,17 @@ def test_a_dry_run_shows_the_cells_and_writes_nothing(
     assert not out.exists()
 
 
+def test_a_budget_that_is_all_random_is_pointed_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["run", "--task", "walker-walk", "--steps", "5k", "--seeds", "1-2", "--dry-run"]
+    assert call(arguments) == 0
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert "the first 5,000 environment steps are random" in warning
+    assert call([*arguments, "--set", "seed_steps=1000"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_run_status_eval_and_report_agree(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -135,6 +135,8 @@ def command(  # noqa: PLR0913 - a command's options are its parameters
             out=out,
         )
     )
+    for warning in plan.warnings(planned):
+        click.echo(f"Warning: {warning}", err=True)
     if dry_run:
         for job in planned:
             click.echo(f"{job.cell}  {job.steps:,} environment steps")
