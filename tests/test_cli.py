@@ -75,6 +75,7 @@ def test_ls_tasks_takes_patterns(capsys: pytest.CaptureFixture[str]) -> None:
         (["--task", "toy-point", "--set", "horizon=5,horizon=3"], "given twice"),
         (["--task", "toy-point", "--set", "actor=det,mpc=off"], "never explore"),
         (["--task", "toy-point", "--seeds", "3-1"], "expected numbers and ranges"),
+        (["--task", "toy-point", "--seeds", "1-1000000000"], "at most 10,000"),
         (["--task", "toy-point", "--seeds", "one"], "expected numbers and ranges"),
         (["--task", "toy-point", "--steps", "lots"], "no whole number"),
         (["--task", "toy-point", "--steps", "0"], "expected at least 1"),

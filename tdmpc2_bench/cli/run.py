@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tdmpc2_bench.job import Job
 
 
+_MOST_SEEDS = 10_000  # of one range; more is a slip of the keyboard
+
+
 class _Count(click.ParamType[int]):
     """A whole number, 100k or 4M allowed."""
 
@@ -44,6 +47,9 @@ def parse_seeds(text: str) -> list[int]:
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if last < first:
             msg = f"--seeds {text}: expected numbers and ranges like 1-3,7"
+            raise UsageError(msg)
+        if last - first >= _MOST_SEEDS:
+            msg = f"--seeds {text}: expected at most {_MOST_SEEDS:,} seeds"
             raise UsageError(msg)
         seeds += range(first, last + 1)
     return seeds
