@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CAPTION = "Thin: single seeds; strong: their mean where all have a value; dashed: {modes}."
+CAPTION = (
+    "Thin: single seeds; strong: their mean where all have a value; dashed or dotted: {modes}.\n"
+    "{episodes} episodes per evaluation."
+)
 _LABELS = {"return": "episode return", "success": "success rate at the last step"}
+_LABEL_WIDTH = 70  # characters of agent and variant that a legend shows
 _LINE = ["agent", "variant", "fingerprint", "revision"]  # what is never averaged over
 _DASHES = {"mean": "--", "sample": ":"}  # modes beside the headline
 
@@ -42,14 +46,16 @@ def draw(table: pd.DataFrame) -> Figure:
             label = f"{key[0]} {key[1]}" if key[1] != "default" else str(key[0])
             if named.count(key[:2]) > 1:  # the same agent under two protocols or revisions
                 label += f" [{key[2]}, revision {key[3]}]"
+            label = label if len(label) <= _LABEL_WIDTH else f"{label[: _LABEL_WIDTH - 1]}…"
             _draw_line(axes, rows, label, theme.colour(index), scale)
         axes.set_title(task)
         axes.set_xlabel(f"environment steps ({unit})")
         axes.set_ylabel(_LABELS[metric])
-        axes.set_ylim(bottom=0)
-        axes.legend(fontsize=7)
+        axes.set_ylim(bottom=0, top=1.05 if metric == "success" else None)
+        figure.legend(loc="outside upper left", fontsize=6)
         others = sorted(set(table.loc[~table["headline"], "mode"]))
-        caption = CAPTION.format(modes=" and ".join(others) or "none")
+        episodes = " or ".join(map(str, sorted(table["episodes"].unique())))
+        caption = CAPTION.format(modes=" and ".join(others) or "none", episodes=episodes)
         figure.supxlabel(caption, fontsize=6)
         return figure
 

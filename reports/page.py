@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,14 +10,16 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 
 from tdmpc2_bench import record, results
-from tdmpc2_bench.reports import curves, theme
+from tdmpc2_bench.reports import theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FIGURES = ("curves",)  # modules with draw(rows of one task), in the order they are drawn
+
 
 def write(root: Path) -> list[Path]:
-    """Draw the learning curve of every task of an experiment into ``root/report``.
+    """Draw every figure for every task of an experiment into ``root/report``.
 
     Args:
         root: the experiment's folder.
@@ -30,14 +33,19 @@ def write(root: Path) -> list[Path]:
     """
     table = results.load(root)
     folder = root / "report"
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise record.cannot_write(folder, error) from error
     written = []
-    for task, rows in table.groupby("task"):
-        data = {"csv": rows.to_csv(index=False).encode(), **_pictures(curves.draw(rows))}
-        for suffix, content in data.items():
-            path = folder / f"curve-{task}.{suffix}"
-            record.write_file(path, content)
-            written.append(path)
+    for name in FIGURES:
+        figure = importlib.import_module(f"tdmpc2_bench.reports.{name}")
+        for task, rows in table.groupby("task"):
+            data = {"csv": rows.to_csv(index=False).encode(), **_pictures(figure.draw(rows))}
+            for suffix, content in data.items():
+                path = folder / f"{name}-{task}.{suffix}"
+                record.write_file(path, content)
+                written.append(path)
     return written
 
 

@@ -124,8 +124,8 @@ class CellDir:
 def find_cells(root: Path) -> list[CellDir]:
     """All cells below an experiment's folder, sorted by agent, variant, task and seed."""
     found = []
-    for manifest in root.glob("*/*/*/*/run.json"):
-        agent, variant, task, seed = manifest.parent.parts[-4:]
+    for path in root.glob("*/*/*/*/"):
+        agent, variant, task, seed = path.parts[-4:]
         if seed.isdecimal():
-            found.append(CellDir(manifest.parent, Cell(agent, variant, task, int(seed))))
+            found.append(CellDir(path, Cell(agent, variant, task, int(seed))))
     return sorted(found, key=lambda d: (d.cell.agent, d.cell.variant, d.cell.task, d.cell.seed))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tdmpc2_bench import record
+from tdmpc2_bench import manifest, record
 from tdmpc2_bench.celldir import AttemptDir, CellDir
 from tdmpc2_bench.errors import DamagedFile
 from tdmpc2_bench.job import Job
@@ -21,13 +21,25 @@ def covers(job: Job) -> bool:
     Raises:
         DamagedFile: a result file contradicts its recorded hash.
     """
-    attempt = CellDir.of(Path(job.root), job.cell).finished()
+    cell = CellDir.of(Path(job.root), job.cell)
+    attempt = cell.finished()
     if attempt is None:
         return False
+    manifest.read(cell)
+    result = read(attempt)
+    return bool(result["status"] == "diverged" or result["env_step"] >= job.steps)
+
+
+def read(attempt: AttemptDir) -> dict[str, Any]:
+    """What the attempt's DONE.json says, once its files are found to be as recorded.
+
+    Raises:
+        DamagedFile: a file is missing or changed.
+    """
     result = record.read_json(attempt.done)
     for name, entry in result["files"].items():
         _check_file(attempt.path / name, entry)
-    return bool(result["status"] == "diverged" or result["env_step"] >= job.steps)
+    return result
 
 
 def write(attempt: AttemptDir, content: Mapping[str, Any], files: Sequence[Path]) -> None:

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from tdmpc2_bench import done, ownership
 from tdmpc2_bench.celldir import AttemptDir, Cell, CellDir
-from tdmpc2_bench.errors import DamagedFile, Exit
+from tdmpc2_bench.errors import DamagedFile, Exit, UsageError
 from tdmpc2_bench.job import Job, StopRequest
 
 _POLL_SECONDS = 0.2
@@ -104,7 +104,13 @@ def run(
         workers: processes at a time.
         threads: computing threads per process.
         watch: called a few times a second, and once at the end.
+
+    Raises:
+        UsageError: no workers or no threads.
     """
+    if workers < 1 or threads < 1:
+        msg = f"expected at least one worker and one thread, got {workers} and {threads}"
+        raise UsageError(msg)
     outcome = Outcome()
     waiting = deque(_unfinished(jobs, outcome))
     running: list[Running] = []
@@ -122,7 +128,7 @@ def run(
             watch(running, outcome)
             time.sleep(_POLL_SECONDS)
     except BaseException:
-        _tell(running, _IMPATIENT)  # checkpoints make this safe
+        _tell(running, 1)  # nobody is left to wait for them, but they save themselves
         raise
     for job in waiting:
         outcome.stopped[job.cell] = "not begun"

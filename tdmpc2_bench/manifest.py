@@ -9,7 +9,7 @@ from typing import Any
 
 from tdmpc2_bench import protocol, record, registry, variant
 from tdmpc2_bench.celldir import CellDir
-from tdmpc2_bench.errors import ProtocolMismatch
+from tdmpc2_bench.errors import DamagedFile, ProtocolMismatch
 from tdmpc2_bench.job import Job
 from tdmpc2_bench.task import Task
 
@@ -43,8 +43,21 @@ def write(job: Job, task: Task, cell: CellDir) -> None:
         _compare(cell, json.loads(data))
 
 
+def read(cell: CellDir) -> dict[str, Any]:
+    """The cell's identity.
+
+    Raises:
+        DamagedFile: it is missing, does not parse, or its fingerprint is not its protocol's.
+    """
+    content = record.read_json(cell.manifest)
+    if content.get("fingerprint") != protocol.fingerprint(content.get("protocol", {})):
+        msg = f"{cell.manifest} is damaged (its fingerprint is not that of its protocol)"
+        raise DamagedFile(msg)
+    return content
+
+
 def _compare(cell: CellDir, ours: Mapping[str, Any]) -> None:
-    theirs = record.read_json(cell.manifest)
+    theirs = read(cell)
     differences = [
         f"{place}: begun with {old!r}, now {new!r}"
         for key in _IDENTITY

@@ -39,19 +39,22 @@ def jobs(request: Request) -> list[Job]:
         UsageError: anything in the request is wrong; nothing has been started then.
     """
     tasks = registry.select(request.tasks)
-    _check_range("seeds", min(request.seeds, default=-1), 0)
+    if not request.seeds or not all(isinstance(s, int) and s >= 0 for s in request.seeds):
+        msg = f"--seeds: expected one or more whole numbers, got {list(request.seeds)}"
+        raise UsageError(msg)
     _check_range("eval-episodes", request.eval_episodes, 1)
     if not re.fullmatch(r"cpu|(cuda|xpu|mps)(:\d+)?", request.device):
         msg = f"--device {request.device}: expected cpu, cuda or cuda:1"
         raise UsageError(msg)
-    if Path(request.out).is_file():
-        msg = f"--out {request.out} is a file; expected a folder, new or an experiment's"
+    out = Path(request.out)
+    if not request.out or any(place.is_file() for place in (out, *out.parents)):
+        msg = f"--out {request.out!r} is a file or nothing; expected a folder, an experiment's"
         raise UsageError(msg)
     found = []
     for name in request.agents:
         entry = registry.agent(name)
         preset = request.preset or entry.default_preset
-        overrides = variant.parse_overrides(entry.config_type, request.settings)
+        overrides = variant.parse_overrides(entry.config_type, request.settings, agent=name)
         config = variant.configure(entry.presets, preset, overrides)
         for task in tasks:
             config.resolved(task)  # refuses what this task cannot take
@@ -88,6 +91,10 @@ def check_runnable(planned: Sequence[Job]) -> None:
 def warnings(planned: Sequence[Job]) -> list[str]:
     """What is allowed but probably not meant, one line per agent and task."""
     found = []
+    try:
+        check_runnable(planned)
+    except UsageError as error:
+        found.append(str(error))
     for job in planned:
         task, entry = registry.task(job.task), registry.agent(job.agent)
         config = variant.configure(entry.presets, job.preset, job.overrides).resolved(task)
@@ -113,6 +120,6 @@ def _steps(option: str, wanted: int | None, default: int, task: Task) -> int:
 
 
 def _check_range(option: str, value: int, least: int) -> None:
-    if value < least:
-        msg = f"--{option}: expected at least {least}, got {value}"
+    if not isinstance(value, int) or value < least:
+        msg = f"--{option}: expected a whole number, at least {least}, got {value!r}"
         raise UsageError(msg)

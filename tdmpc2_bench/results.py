@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tdmpc2_bench import ownership, record
+from tdmpc2_bench import done, manifest, ownership, record
 from tdmpc2_bench.celldir import AttemptDir, CellDir, find_cells
 from tdmpc2_bench.errors import UsageError
 
@@ -60,10 +60,14 @@ def load(root: str | Path) -> pd.DataFrame:
 
 def _rows(cell: CellDir) -> list[dict[str, Any]]:
     attempts = cell.attempts()
-    attempt = cell.finished() or (attempts[-1] if attempts else None)
-    if attempt is None:
+    attempt = cell.finished()
+    if attempt is not None:
+        done.read(attempt)  # a finished result must be as it was when it was finished
+    elif attempts:
+        attempt = attempts[-1]
+    else:
         return []
-    manifest = record.read_json(cell.manifest)
+    identity = manifest.read(cell)
     evaluations = read_chain(cell, attempt, "evals")
     rows = []
     for found in evaluations:
@@ -74,18 +78,18 @@ def _rows(cell: CellDir) -> list[dict[str, Any]]:
                 "agent": cell.cell.agent,
                 "variant": cell.cell.variant,
                 "task": cell.cell.task,
-                "suite": manifest["suite"],
+                "suite": identity["suite"],
                 "seed": cell.cell.seed,
                 "mode": found["mode"],
                 "headline": found["mode"] == evaluations[0]["mode"],
                 "env_step": found["env_step"],
-                "metric": manifest["metric"],
-                "value": episode_return if manifest["metric"] == "return" else success,
+                "metric": identity["metric"],
+                "value": episode_return if identity["metric"] == "return" else success,
                 "return": episode_return,
                 "success": success,
                 "episodes": len(found["return"]),
-                "fingerprint": manifest["fingerprint"],
-                "revision": manifest["revision"],
+                "fingerprint": identity["fingerprint"],
+                "revision": identity["revision"],
             }
         )
     return rows

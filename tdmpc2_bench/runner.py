@@ -17,7 +17,7 @@ from typing import Any
 
 from tdmpc2_bench import checkpoint, done, manifest, ownership, registry
 from tdmpc2_bench.celldir import AttemptDir, CellDir
-from tdmpc2_bench.errors import BenchError, CellBusy, Exit, UsageError
+from tdmpc2_bench.errors import BenchError, CellBusy, DamagedFile, Exit, UsageError
 from tdmpc2_bench.job import Job, StopRequest
 from tdmpc2_bench.session import Session
 
@@ -53,6 +53,13 @@ def train(
     if done.covers(job):
         return Exit.OK
     found = checkpoint.newest(cell)
+    finished = cell.finished()
+    if found is None and finished is not None and done.read(finished)["agent_step"] > 0:
+        msg = (
+            f"{cell.cell} is finished and its checkpoints are gone, so it cannot be extended; "
+            "train it anew in another experiment (--out)"
+        )
+        raise DamagedFile(msg)
     attempt = ownership.claim(
         cell, _start(job, found), number=attempts[-1].number + 1 if attempts else 1
     )

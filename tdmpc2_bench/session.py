@@ -106,6 +106,7 @@ class Session:
         if replays:
             checkpoint.load_replay(self._cell, segments, replays[0])
         interaction.load_state([found.state["interaction"]])
+        self._progress_update(phase="resumed", env_step=self._env_step(interaction))
         self._event("resumed", checkpoint=found.name, attempt=found.attempt.number)
         return segments
 

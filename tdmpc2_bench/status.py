@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tdmpc2_bench import ownership, record
+from tdmpc2_bench import done, manifest, ownership, record
 from tdmpc2_bench.celldir import AttemptDir, CellDir, find_cells
 from tdmpc2_bench.errors import DamagedFile
 
@@ -51,6 +51,7 @@ def _status(cell: CellDir) -> CellStatus:
         return CellStatus(**names, status="interrupted", env_step=0, budget=None, last_return=None)
     newest = attempts[-1]
     try:
+        manifest.read(cell)
         status, env_step = _condition(newest)
         budget = ownership.read_start(newest)["steps"]
     except (DamagedFile, OSError):
@@ -66,8 +67,8 @@ def _status(cell: CellDir) -> CellStatus:
 
 def _condition(attempt: AttemptDir) -> tuple[str, int]:
     if attempt.done.exists():
-        done = record.read_json(attempt.done)
-        return done["status"], done["env_step"]
+        result = done.read(attempt)
+        return result["status"], result["env_step"]
     env_step = ownership.read_heartbeat(attempt).get("env_step", 0)
     lives = ownership.runs_here(attempt)
     if lives is None:

@@ -23,8 +23,10 @@ _BOOLEANS = {"on": True, "true": True, "off": False, "false": False}
 _SCALES = {"k": 1_000, "m": 1_000_000}
 
 
-def parse_overrides(config_type: type[Any], items: Mapping[str, str]) -> dict[str, Any]:
-    """Overrides as typed on a command line, as values of the config's fields.
+def parse_overrides(
+    config_type: type[Any], items: Mapping[str, str], *, agent: str
+) -> dict[str, Any]:
+    """Overrides as typed on a command line, as values of the config's fields of ``agent``.
 
     Raises:
         UsageError: an unknown field, or a value its type does not allow.
@@ -33,7 +35,9 @@ def parse_overrides(config_type: type[Any], items: Mapping[str, str]) -> dict[st
     overrides = {}
     for name, text in items.items():
         if name not in hints:
-            raise UnknownName("setting", name, hints, hint=f"There are: {', '.join(hints)}.")
+            there_are = f"There are: {', '.join(hints)}." if hints else "It has none at all."
+            kind = f"setting of agent {agent}"
+            raise UnknownName(kind, name, hints, hint=there_are)
         overrides[name] = _parse(name, text, hints[name])
     return overrides
 

@@ -63,6 +63,7 @@ def test_ls_tasks_takes_patterns(capsys: pytest.CaptureFixture[str]) -> None:
         (["--suite", "metaworld"], "not yet run in this version"),
         ([], "say what to train on"),
         (["--task", "toy-point", "--agent", "tdmpc"], "Did you mean 'tdmpc2'"),
+        (["--task", "toy-point", "--agent", "uniform", "--set", "horizon=5"], "agent uniform"),
         (["--task", "toy-point", "--preset", "papr"], "Did you mean 'paper'"),
         (["--task", "toy-point", "--set", "horizn=5"], "Did you mean 'horizon'"),
         (["--task", "toy-point", "--set", "horizon"], "expected key=value"),
@@ -78,10 +79,10 @@ def test_ls_tasks_takes_patterns(capsys: pytest.CaptureFixture[str]) -> None:
         (["--task", "toy-point", "--seeds", "1-1000000000"], "at most 10,000"),
         (["--task", "toy-point", "--seeds", "one"], "expected numbers and ranges"),
         (["--task", "toy-point", "--steps", "lots"], "no whole number"),
-        (["--task", "toy-point", "--steps", "0"], "expected at least 1"),
+        (["--task", "toy-point", "--steps", "0"], "at least 1, got 0"),
         (["--task", "toy-point", "--steps", "401"], "expected a multiple of 2"),
         (["--task", "toy-point", "--eval-every", "33"], "expected a multiple of 2"),
-        (["--task", "toy-point", "--eval-episodes", "0"], "expected at least 1"),
+        (["--task", "toy-point", "--eval-episodes", "0"], "at least 1, got 0"),
         (["--task", "toy-point", "--workers", "0"], "workers"),
         (["--task", "toy-point", "--device", "gpu"], "expected cpu, cuda"),
         (["--tusk", "toy-point"], "--task"),
@@ -158,7 +159,7 @@ def test_run_status_eval_and_report_agree(
 
     assert call(["report", str(out)]) == 0
     for suffix in ("png", "svg", "csv"):
-        assert (out / "report" / f"curve-toy-point.{suffix}").stat().st_size > 0
+        assert (out / "report" / f"curves-toy-point.{suffix}").stat().st_size > 0
 
 
 def test_the_same_command_again_changes_no_file(
@@ -181,7 +182,7 @@ def test_one_failing_cell_does_not_end_the_others(
     assert call(toy(out, "--workers", "2")) == 2
     printed = capsys.readouterr()
     assert "1 finished, 1 failed" in printed.out
-    assert "begun under other conditions" in printed.err
+    assert "run.json is damaged" in printed.err
 
 
 def test_a_damaged_result_is_reported_and_not_trained_again(

@@ -95,4 +95,4 @@ def test_the_readmes_commands_work_one_after_another(tmp_path: Path) -> None:
             check=False,
         )
         assert done.returncode == 0, (command, done.stdout, done.stderr)
-    assert (tmp_path / "runs/toy/report/curve-toy-point.png").exists()
+    assert (tmp_path / "runs/toy/report/curves-toy-point.png").exists()

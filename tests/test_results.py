@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tdmpc2_bench import ownership, record, status
+from tdmpc2_bench import ownership, protocol, record, status
 from tdmpc2_bench.analysis.align import mean_curve
 from tdmpc2_bench.celldir import Cell, CellDir
 from tdmpc2_bench.cli import call
@@ -63,6 +63,7 @@ def table_of(**columns: list[object]) -> "pd.DataFrame":
     fixed = {
         "agent": "tdmpc2", "variant": "default", "task": "walker-walk", "mode": "plan",
         "headline": True, "metric": "return", "fingerprint": "f", "revision": 1, "seed": 1,
+        "episodes": 3,
     }  # fmt: skip
     return pd.DataFrame({**{key: [value] * size for key, value in fixed.items()}, **columns})
 
@@ -87,7 +88,8 @@ def test_two_protocols_are_drawn_as_two_lines_that_say_so() -> None:
 
     table = table_of(env_step=[0, 100, 0, 100], value=[0.0, 1, 0, 9], fingerprint=[*"aabb"])
     (axes,) = curves.draw(table).axes
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    (legend,) = axes.get_figure().legends
+    labels = [text.get_text() for text in legend.get_texts()]
     assert len(labels) == 2 and "[a, revision 1]" in labels[0] and "[b, revision 1]" in labels[1]
 
 
@@ -97,15 +99,16 @@ def test_equal_results_give_equal_pictures(experiment: Path) -> None:
         return {path.name: path.read_bytes() for path in (experiment / "report").iterdir()}
 
     first = report()
-    assert set(first) == {f"curve-toy-point.{suffix}" for suffix in ("csv", "png", "svg")}
+    assert set(first) == {f"curves-toy-point.{suffix}" for suffix in ("csv", "png", "svg")}
     assert report() == first
-    assert pd.read_csv(io.BytesIO(first["curve-toy-point.csv"])).shape[0] == 6
+    assert pd.read_csv(io.BytesIO(first["curves-toy-point.csv"])).shape[0] == 6
 
 
 def begin(root: Path, seed: int, *, pid: int, event: str | None) -> None:
     """A cell whose only attempt is owned by ``pid`` and ended with ``event``."""
     cell = CellDir.of(root, Cell("uniform", "default", "toy-point", seed))
-    record.publish_folder(cell.path, {"run.json": b"{}"})
+    manifest = {"protocol": {}, "fingerprint": protocol.fingerprint({})}
+    record.publish_folder(cell.path, {"run.json": json.dumps(manifest).encode()})
     owner = {**ownership.identity(), "pid": pid, "process_start": ownership.process_start(pid)}
     attempt = cell.attempt(1)
     start = record.encode_line({"parent": None, "steps": 100, **owner})
@@ -137,3 +140,34 @@ def test_status_prints_every_cell_for_people(
     cells = json.loads(capsys.readouterr().out)["cells"]
     keys = {"agent", "variant", "task", "seed", "status", "env_step", "budget", "last_return"}
     assert all(set(cell) == keys for cell in cells)
+
+
+def test_a_result_that_was_changed_is_neither_drawn_nor_called_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["run", "--task", "toy-point", "--agent", "uniform", "--seeds", "1"]
+    arguments += ["--steps", "40", "--eval-every", "20", "--eval-episodes", "1"]
+    assert call([*arguments, "--out", str(tmp_path)]) == 0
+    (log,) = tmp_path.glob("*/*/*/*/*/evals.jsonl")
+    log.write_bytes(log.read_bytes().splitlines(keepends=True)[0])
+    assert call(["report", str(tmp_path)]) == 2
+    assert "is damaged" in capsys.readouterr().err
+    assert [one.status for one in status.statuses(tmp_path)] == ["damaged"]
+
+
+def test_a_cell_that_lost_its_manifest_is_damaged_not_gone(tmp_path: Path) -> None:
+    begin(tmp_path, 1, pid=os.getpid(), event="started")
+    CellDir.of(tmp_path, Cell("uniform", "default", "toy-point", 1)).manifest.unlink()
+    assert [one.status for one in status.statuses(tmp_path)] == ["damaged"]
+
+
+def test_a_long_variant_does_not_crush_the_picture() -> None:
+    from tdmpc2_bench.reports import curves
+
+    table = table_of(env_step=[0, 100], value=[0.0, 1], variant=["batch_size=16," * 9] * 2)
+    figure = curves.draw(table)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    assert axes.get_position().width > 0.6 and axes.get_position().height > 0.4
+    (legend,) = figure.legends
+    assert legend.get_window_extent().x1 < figure.bbox.x1

@@ -318,6 +318,14 @@ def test_a_larger_budget_extends_a_cell(tmp_path: Path, first: int) -> None:
     assert {name: before[name] for name in kept} == {name: after[name] for name in kept}
 
 
+def test_a_finished_cell_without_checkpoints_is_not_silently_begun_anew(tmp_path: Path) -> None:
+    assert train(job(tmp_path, steps=40), StopRequest()) == Exit.OK
+    for folder in tmp_path.rglob("checkpoints/*"):
+        shutil.rmtree(folder)
+    with pytest.raises(DamagedFile, match="cannot be extended"):
+        train(job(tmp_path, steps=80), StopRequest())
+
+
 def test_a_cell_may_be_extended_in_many_parts(tmp_path: Path) -> None:
     expected = finish(job(tmp_path / "at_once", steps=300))
     for steps in range(20, 300, 56):

@@ -19,7 +19,7 @@ def name(preset: str = "paper", **overrides: Any) -> str:
 
 
 def parse(**items: str) -> dict[str, Any]:
-    return variant.parse_overrides(TDMPC2Config, items)
+    return variant.parse_overrides(TDMPC2Config, items, agent="tdmpc2")
 
 
 # Names
@@ -138,7 +138,7 @@ def test_a_name_is_a_plain_folder_name_and_says_enough(choice: Any) -> None:
         return
     parts = [] if text == "default" else text.split(",")
     named = dict(part.split("=") for part in parts if "=" in part)
-    again = variant.parse_overrides(TDMPC2Config, named)
+    again = variant.parse_overrides(TDMPC2Config, named, agent="tdmpc2")
     presets = [part for part in parts if "=" not in part] or [DEFAULT_PRESET]
     assert [preset] == presets
     assert config == expanded(preset, again)
@@ -180,7 +180,7 @@ def test_yes_has_several_spellings(text: str) -> None:
 @pytest.mark.parametrize(
     ("items", "message"),
     [
-        ({"horizn": "5"}, "no setting named 'horizn'. Did you mean 'horizon'"),
+        ({"horizn": "5"}, "no setting of agent tdmpc2 named 'horizn'. Did you mean 'horizon'"),
         ({"seed_step": "5"}, "'seed_steps'"),
         ({"zzz": "5"}, "There are: size, "),
         ({"entropy": "gausian"}, "no value of entropy named 'gausian'. Did you mean 'gaussian'"),

@@ -23,17 +23,17 @@ class _Speed:
     def __init__(self) -> None:
         self._marks: list[tuple[float, int]] = []
 
-    def update(self, env_step: int) -> None:
+    def update(self, env_step: int | None) -> float | None:
+        """Take in where the cell stands; returns environment steps per second, once known."""
+        if env_step is None:
+            return None
         now = time.monotonic()
         if not self._marks or env_step > self._marks[-1][1]:
             self._marks.append((now, env_step))
-        self._marks = [
-            mark for mark in self._marks if now - mark[0] < _SPEED_SECONDS
-        ] or self._marks[-1:]
-
-    def per_second(self) -> float | None:
+        recent = [mark for mark in self._marks if now - mark[0] < _SPEED_SECONDS]
+        self._marks = recent or self._marks[-1:]
         (begin, first), (_, last) = self._marks[0], self._marks[-1]
-        seconds = time.monotonic() - begin
+        seconds = now - begin
         return (last - first) / seconds if last > first and seconds > 0 else None
 
 
@@ -42,16 +42,15 @@ class _Row:
 
     def __init__(self, one: Running, speed: _Speed) -> None:
         progress = one.progress()
-        step, budget = progress.get("env_step", 0), one.job.steps
-        speed.update(step)
-        rate = speed.per_second()
+        step, budget = progress.get("env_step"), one.job.steps
+        rate = speed.update(step)
         self.cell = str(one.cell)
         self.phase = progress.get("phase", "starting")
-        self.step = f"{step:,} / {budget:,}"
+        self.step = f"{'…' if step is None else f'{step:,}'} / {budget:,}"
         self.train = _number(progress.get("train_return"))
         self.evaluation = _number(progress.get("eval_return"))
         self.rate = f"{rate:.1f}" if rate else ""
-        self.left = _duration((budget - step) / rate) if rate else ""
+        self.left = _duration((budget - step) / rate) if rate and step is not None else ""
         self.evaluated_at = progress.get("eval_step")
 
     def line(self) -> str:
