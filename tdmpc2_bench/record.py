@@ -7,6 +7,7 @@ ever appended to. Everything else is written beside its place and moved there wh
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import shutil
@@ -21,6 +22,7 @@ import numpy as np
 from tdmpc2_bench.errors import BenchError, DamagedFile
 
 VERSION = 1  # of the line format
+_LOGGER = logging.getLogger(__name__)
 _CRC = b',"crc":"'
 
 
@@ -87,6 +89,7 @@ def read_log(path: Path, *, stop: int | None = None) -> Lines:
     for number, line in enumerate(lines):
         row = decode_line(line)
         if row is None and number == len(lines) - 1 and stop is None:
+            _LOGGER.warning("%s: the last line was cut short by a crash and is left out", path)
             return Lines(rows, torn=True)
         if row is None or row.get("seq") != number:
             msg = f"{path}: line {number + 1} is damaged (its checksum or number does not fit)"

@@ -113,7 +113,9 @@ def test_the_offset_is_the_length_of_the_file(tmp_path: Path) -> None:
     log.close()
 
 
-def test_a_torn_last_line_is_dropped_and_said(tmp_path: Path) -> None:
+def test_a_torn_last_line_is_dropped_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "log.jsonl"
     data = write_log(path, ROWS)
     last = data.rstrip(b"\n").rfind(b"\n") + 1
@@ -121,6 +123,7 @@ def test_a_torn_last_line_is_dropped_and_said(tmp_path: Path) -> None:
         path.write_bytes(data[:cut])
         found = record.read_log(path)
         assert found.torn
+        assert "the last line was cut short" in caplog.text
         assert ROWS[:2] == without_header(found.rows)
     path.write_bytes(data[:last])  # nothing of the line was written
     assert not record.read_log(path).torn
