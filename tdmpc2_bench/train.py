@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tdmpc2_bench import grid, plan
+from tdmpc2_bench import grid, plan, variant
 from tdmpc2_bench.job import StopRequest
 
 
@@ -51,7 +51,7 @@ def run(  # noqa: PLR0913 - one keyword per option of the command
         tasks=_several(tasks),
         agents=_several(agents),
         preset=preset,
-        settings={key: _text(value) for key, value in (settings or {}).items()},
+        settings={key: variant.setting_text(value) for key, value in (settings or {}).items()},
         seeds=[seeds] if isinstance(seeds, int) else seeds,
         steps=steps,
         eval_every=eval_every,
@@ -66,9 +66,3 @@ def run(  # noqa: PLR0913 - one keyword per option of the command
 
 def _several(names: str | Sequence[str]) -> Sequence[str]:
     return [names] if isinstance(names, str) else names
-
-
-def _text(value: Any) -> str:  # of a setting, as the command line has it
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return str(value)

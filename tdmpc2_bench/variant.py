@@ -94,7 +94,7 @@ def name(
         # only if the settings come out otherwise without it.
         others = {k: v for k, v in overrides.items() if k != key}
         if _values(presets, preset, others) != wanted:
-            parts.append(f"{key}={_text(value)}")
+            parts.append(f"{key}={setting_text(value)}")
     full = ",".join(parts) or "default"
     if len(full) <= _LONGEST:
         return full
@@ -113,7 +113,8 @@ def _values(
     return dataclasses.asdict(expanded)
 
 
-def _text(value: Any) -> str:  # a field's value
+def setting_text(value: Any) -> str:
+    """A setting's value as it is typed and stands in a variant's name."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
