@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from tdmpc2_bench import protocol, record, registry, variant
-from tdmpc2_bench.celldir import CellDir
-from tdmpc2_bench.errors import DamagedFile, ProtocolMismatch
+from tdmpc2_bench.celldir import Cell, CellDir
+from tdmpc2_bench.errors import DamagedFile, ProtocolMismatch, UsageError
 from tdmpc2_bench.job import Job
 from tdmpc2_bench.task import Task
 
@@ -54,6 +55,25 @@ def read(cell: CellDir) -> dict[str, Any]:
         msg = f"{cell.manifest} is damaged (its fingerprint is not that of its protocol)"
         raise DamagedFile(msg)
     return content
+
+
+def find(path: Path) -> CellDir:
+    """The cell in folder ``path``, by what it says of itself: it may be a copy.
+
+    Raises:
+        UsageError: it is no cell's folder.
+        DamagedFile: its identity does not parse.
+    """
+    if not (path / "run.json").exists():
+        msg = f"{path} is no cell: expected runs/<experiment>/<agent>/<variant>/<task>/<seed>"
+        raise UsageError(msg)
+    content = record.read_json(path / "run.json")
+    try:
+        names = Cell(*(content[key] for key in ("agent", "variant", "task", "seed")))
+    except KeyError as error:
+        msg = f"{path / 'run.json'} is damaged ({error} is missing)"
+        raise DamagedFile(msg) from error
+    return CellDir(path, names)
 
 
 def _compare(cell: CellDir, ours: Mapping[str, Any]) -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tdmpc2_bench import checkpoint, record, registry, seeding, variant
+from tdmpc2_bench import checkpoint, manifest, registry, seeding, variant
 from tdmpc2_bench.agent import Agent, FloatArray
-from tdmpc2_bench.celldir import Cell, CellDir
 from tdmpc2_bench.errors import UnknownName, UsageError
 from tdmpc2_bench.task import Task
 
@@ -80,18 +79,14 @@ def load_agent(cell: str | Path, *, device: str = "cpu", seed: int = 0) -> Playe
         UsageError: no cell, or not finished.
         DamagedFile: its files cannot be read back.
     """
-    path = Path(cell)
-    if not (path / "run.json").exists():
-        msg = f"{path} is no cell: expected runs/<experiment>/<agent>/<variant>/<task>/<seed>"
-        raise UsageError(msg)
-    manifest = record.read_json(path / "run.json")
-    name = Cell(manifest["agent"], manifest["variant"], manifest["task"], manifest["seed"])
-    finished = CellDir(path, name).finished()
+    place = manifest.find(Path(cell))
+    name, identity = place.cell, manifest.read(place)
+    finished = place.finished()
     if finished is None:
         msg = f"{name} is not finished; the command that began it continues it"
         raise UsageError(msg)
     task, entry = registry.task(name.task), registry.agent(name.agent)
-    config = variant.configure(entry.presets, manifest["preset"], manifest["overrides"])
+    config = variant.configure(entry.presets, identity["preset"], identity["overrides"])
     agent = entry.build(config, task, [name.seed], device=device)
     agent.load_weights([checkpoint.read_weights(finished.weights)])
     return Player(agent, task, name.seed, seed=seed)

@@ -35,7 +35,7 @@ class CellStatus:
 
 def statuses(root: Path) -> list[CellStatus]:
     """The condition of every cell below an experiment's folder."""
-    return [_status(cell) for cell in find_cells(root)]
+    return [status(cell) for cell in find_cells(root)]
 
 
 def as_json(found: Sequence[CellStatus]) -> dict[str, Any]:
@@ -44,7 +44,8 @@ def as_json(found: Sequence[CellStatus]) -> dict[str, Any]:
     return {"cells": [dataclasses.asdict(one) for one in found], "counts": dict(counts)}
 
 
-def _status(cell: CellDir) -> CellStatus:
+def status(cell: CellDir) -> CellStatus:
+    """The condition of one cell."""
     names = dataclasses.asdict(cell.cell)
     attempts = cell.attempts()
     if not attempts:
@@ -52,13 +53,13 @@ def _status(cell: CellDir) -> CellStatus:
     newest = attempts[-1]
     try:
         manifest.read(cell)
-        status, env_step = _condition(newest)
+        condition, env_step = _condition(newest)
         budget = ownership.read_start(newest)["steps"]
     except (DamagedFile, OSError):
-        status, env_step, budget = "damaged", 0, None
+        condition, env_step, budget = "damaged", 0, None
     return CellStatus(
         **names,
-        status=status,
+        status=condition,
         env_step=env_step,
         budget=budget,
         last_return=ownership.read_heartbeat(newest).get("eval_return"),

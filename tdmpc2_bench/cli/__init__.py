@@ -18,6 +18,7 @@ _COMMANDS = {
     "ls": "List tasks, suites, agents or presets.",
     "run": "Train agents on tasks; the same command again continues what is missing.",
     "status": "Show how far an experiment's cells are.",
+    "why": "Say why a cell is done, failed or stopped.",
     "eval": "Evaluate the agent of a finished cell.",
     "report": "Draw an experiment's learning curves.",
 }

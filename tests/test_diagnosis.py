@@ -1,0 +1,97 @@
+"""Why a cell is as it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import learner
+import pytest
+import run_learner
+
+from tdmpc2_bench import diagnosis, registry
+from tdmpc2_bench.cli import call
+from tdmpc2_bench.errors import UsageError
+
+
+def cell_after(root: Path, fault: run_learner.Fault | None = None, **overrides: int) -> Path:
+    run_learner.run(learner.job(root, overrides=overrides), fault)
+    (manifest,) = root.glob("*/*/*/*/run.json")
+    return manifest.parent
+
+
+@pytest.mark.parametrize(
+    ("fault", "overrides", "condition", "kind"),
+    [
+        (None, {}, "done", "done"),
+        (None, {"diverge_at": 20}, "diverged", "diverged"),
+        (None, {"fail_at": 20}, "failed", "code"),
+        (run_learner.Fault(where="update", number=20), {}, "interrupted", "killed"),
+        (
+            run_learner.Fault(where="update", number=20, signals=("SIGTERM",)),
+            {},
+            "interrupted",
+            "interrupted",
+        ),
+    ],
+)
+def test_every_way_to_end_is_told_apart(
+    tmp_path: Path,
+    fault: run_learner.Fault | None,
+    overrides: dict[str, int],
+    condition: str,
+    kind: str,
+) -> None:
+    found = diagnosis.diagnose(cell_after(tmp_path, fault, **overrides))
+    assert (found.status.status, found.kind, found.attempt) == (condition, kind, 1)
+    assert found.advice
+
+
+def test_why_shows_the_error_and_where_it_came_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell = cell_after(tmp_path, fail_at=20)
+    assert call(["why", str(cell)]) == 0
+    text = capsys.readouterr().out
+    assert ": failed (code), attempt 1, at " in text
+    assert "RuntimeError: told to fail" in text
+    assert "learner.py" in text
+    assert call(["why", str(cell), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["reason"] == "RuntimeError: told to fail"
+    assert found["status"]["task"] == "toy-point"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [("OutOfMemoryError", "out of memory"), ("OSError", "infrastructure"), ("KeyError", "code")],
+)
+def test_errors_fall_into_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: str, kind: str
+) -> None:
+    monkeypatch.setattr(registry, "agent", learner.agent)
+    cell = cell_after(tmp_path, fail_at=20)
+    (events,) = cell.glob("attempt-1/events.jsonl")
+    from tdmpc2_bench import record
+
+    rows = record.read_log(events).rows
+    events.unlink()
+    log = record.Log(events)
+    log.append({"event": "failed", "error": error, "traceback": rows[-1]["traceback"]})
+    log.close()
+    assert diagnosis.diagnose(cell).kind == kind
+
+
+def test_a_damaged_log_is_named(tmp_path: Path) -> None:
+    cell = cell_after(tmp_path)
+    (events,) = cell.glob("attempt-1/events.jsonl")
+    first, *rest = events.read_bytes().splitlines(keepends=True)
+    events.write_bytes(first.replace(b"started", b"startle") + b"".join(rest))
+    found = diagnosis.diagnose(cell)
+    assert found.kind == "damaged"
+    assert "events.jsonl" in found.reason
+
+
+def test_what_is_no_cell_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is no cell"):
+        diagnosis.diagnose(tmp_path)
