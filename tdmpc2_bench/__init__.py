@@ -10,14 +10,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tdmpc2_bench.grid import Limits
     from tdmpc2_bench.player import Player, load_agent
     from tdmpc2_bench.registry import select as tasks
     from tdmpc2_bench.results import load as load_results
     from tdmpc2_bench.train import run
 
-__all__ = ["Player", "load_agent", "load_results", "run", "tasks"]
+__all__ = ["Limits", "Player", "load_agent", "load_results", "run", "tasks"]
 
 _HOMES = {
+    "Limits": ("grid", "Limits"),
     "Player": ("player", "Player"),
     "load_agent": ("player", "load_agent"),
     "load_results": ("results", "load"),

@@ -81,6 +81,15 @@ class AttemptDir:
         """What acting needs, at the end of the budget."""
         return self.path / "weights.safetensors"
 
+    def kept_weights(self, env_step: int) -> Path:
+        """Weights of environment step ``env_step``, where some are kept along the way."""
+        return self.path / "weights" / f"{env_step}.safetensors"
+
+    @property
+    def failure(self) -> Path:
+        """How the attempt failed, if it did."""
+        return self.path / "failure.json"
+
     @property
     def done(self) -> Path:
         """Written last: the attempt's result stands."""

@@ -23,6 +23,7 @@ from tdmpc2_bench import record
 from tdmpc2_bench.agent import Replay, State
 from tdmpc2_bench.celldir import AttemptDir, CellDir
 from tdmpc2_bench.errors import DamagedFile
+from tdmpc2_bench.job import Keep
 
 KEPT = 2  # newest checkpoints that stay, so that a damaged one has a predecessor
 _FLOAT = "__float__"  # marks a number that is not finite
@@ -108,14 +109,20 @@ class Checkpoints:
                     path.unlink(missing_ok=True)
 
 
-def newest(cell: CellDir) -> Found | None:
+def newest(cell: CellDir, *, after: int = 0) -> Found | None:
     """The newest checkpoint of the cell that can be read; None if there never was one.
+
+    Args:
+        cell: the cell.
+        after: only attempts of higher numbers count.
 
     Raises:
         DamagedFile: there are checkpoints, and none can be read.
     """
     damaged = []
     for attempt, folder in _newest_first(cell):
+        if attempt.number <= after:
+            break
         try:
             state = decode(folder)
             for segment in state["segments"]:
@@ -128,6 +135,15 @@ def newest(cell: CellDir) -> Found | None:
         msg = f"no checkpoint of {cell.cell} can be read:\n  " + "\n  ".join(damaged)
         raise DamagedFile(msg)
     return None
+
+
+def discard(cell: CellDir, keep: Keep) -> None:
+    """Remove what need not stay of a finished cell."""
+    for attempt in cell.attempts():
+        if keep != "all":
+            shutil.rmtree(attempt.checkpoints, ignore_errors=True)
+        if keep == "weights":
+            shutil.rmtree(attempt.replay, ignore_errors=True)
 
 
 def load_replay(cell: CellDir, segments: Sequence[State], replay: Replay) -> None:

@@ -5,18 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tdmpc2_bench import manifest, record, status
+from tdmpc2_bench import failure, manifest, record, status
 from tdmpc2_bench.celldir import AttemptDir
 from tdmpc2_bench.errors import DamagedFile
 
 _TAIL_LINES = 20  # of what the runner printed
-
-# Errors by name, since they are read back from a log. The rest is the code's own.
-_MEMORY = {"MemoryError", "OutOfMemoryError"}
-_INFRASTRUCTURE = {
-    "BlockingIOError", "BrokenPipeError", "ConnectionError", "FileNotFoundError",
-    "InterruptedError", "OSError", "PermissionError", "TimeoutError",
-}  # fmt: skip
 
 _ADVICE = {
     "done": "Nothing to do.",
@@ -24,13 +17,14 @@ _ADVICE = {
     "running": "Nothing to do; its process is alive.",
     "stale": "Its machine has gone silent; `run` takes the cell over once that is certain.",
     "interrupted": "The command that began it continues it.",
-    "damaged": "Restore the file from a copy, or train the cell anew with another --out.",
+    "damaged": ("Restore the file from a copy, or train the cell anew with `run --allow damaged`."),
     "killed": (
         "It was killed from outside or crashed without a Python error: memory, a batch system or "
         "the simulator. The command that began it continues it from its last checkpoint."
     ),
-    "out of memory": "Run again with fewer --workers, or on a larger machine.",
+    "memory": "Run again with fewer --workers, or on a larger machine.",
     "infrastructure": "Once the disk or network is well, the command that began it continues it.",
+    "timeout": "The command that began it continues it; give it more time by --timeout or --stall.",
     "code": "The traceback says where; with that mended, the command that began it continues it.",
 }
 
@@ -74,28 +68,18 @@ def diagnose(path: Path) -> Diagnosis:
 def _cause(condition: str, attempt: AttemptDir) -> tuple[str, str, str]:
     """Kind, reason and traceback of how the attempt ended."""
     try:
+        failed = failure.read(attempt)
         events = record.read_log(attempt.events).rows
     except DamagedFile as error:
         return "damaged", str(error), ""
+    if condition == "failed" and failed is not None:
+        return failed.kind, failed.reason, failed.traceback
     last = events[-1] if events else {}
-    match last.get("event"):
-        case "failed" if condition == "failed":
-            traceback = str(last["traceback"]).strip()
-            return _kind(last["error"]), traceback.splitlines()[-1], traceback
-        case "diverged":
-            return condition, str(last.get("reason", "")), ""
-        case "interrupted":
-            return condition, "", ""
-        case _ if condition == "interrupted":  # it ended without a word
-            return "killed", "", ""
-        case _:
-            return condition, "", ""
-
-
-def _kind(error: str) -> str:
-    if error in _MEMORY:
-        return "out of memory"
-    return "infrastructure" if error in _INFRASTRUCTURE else "code"
+    if last.get("event") == "diverged":
+        return condition, str(last.get("reason", "")), ""
+    if condition == "interrupted" and last.get("event") not in {"interrupted", "done"}:
+        return "killed", "", ""  # it ended without a word
+    return condition, "", ""
 
 
 def _tail(attempt: AttemptDir) -> str:

@@ -13,6 +13,7 @@ from tdmpc2_bench.errors import DamagedFile
 from tdmpc2_bench.job import Job
 
 SCHEMA = 1  # of DONE.json
+ANEW = "To train the cell anew, beside what there is: --allow damaged"
 
 
 def covers(job: Job) -> bool:
@@ -26,7 +27,11 @@ def covers(job: Job) -> bool:
     if attempt is None:
         return False
     manifest.read(cell)
-    result = read(attempt)
+    try:
+        result = read(attempt)
+    except DamagedFile as error:
+        msg = f"{error}\n{ANEW}"
+        raise DamagedFile(msg) from error
     return bool(result["status"] == "diverged" or result["env_step"] >= job.steps)
 
 

@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, Any
 
-from tdmpc2_bench import done, ownership
-from tdmpc2_bench.celldir import AttemptDir, Cell, CellDir
-from tdmpc2_bench.errors import DamagedFile, Exit, UsageError
+from tdmpc2_bench import done, failure
+from tdmpc2_bench.celldir import Cell
+from tdmpc2_bench.errors import BenchError, DamagedFile, Exit, UsageError
+from tdmpc2_bench.failure import Failure
+from tdmpc2_bench.gpus import Gpus
 from tdmpc2_bench.job import Job, StopRequest
+from tdmpc2_bench.runner_process import RunnerProcess
 
 _POLL_SECONDS = 0.2
 _IMPATIENT = 2  # requests to stop after which nobody waits for checkpoints
-_TAIL_LINES = 12  # of a failed cell's output that are shown
 
 # Libraries that start threads read these once, when they load.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much may run at once, for how long, and how often it is tried."""
+
+    workers: int = 1  # processes at a time
+    threads: int = 1  # computing threads per process
+    retries: int = 2  # of a cell that failed for want of infrastructure or memory
+    backoff: float = 10.0  # seconds before the first retry, doubled for every further one
+    timeout: float | None = None  # seconds a process may take; None: for ever
+    stall: float = 1800.0  # seconds a process may stand still
+    grace: float = 60.0  # seconds it then has to write a checkpoint
+    gpu_memory: float = 4.0  # GiB of a GPU's memory that a process is given
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            UsageError: a limit leaves no room for anything.
+        """
+        for name, least in (("workers", 1), ("threads", 1), ("retries", 0)):
+            if getattr(self, name) < least:
+                msg = f"{name}: expected at least {least}, got {getattr(self, name)}"
+                raise UsageError(msg)
+        for name in ("timeout", "stall", "gpu_memory"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                msg = f"{name}: expected more than 0, got {value}"
+                raise UsageError(msg)
 
 
 @dataclass(slots=True)
@@ -35,8 +58,9 @@ class Outcome:
 
     finished: list[Cell] = field(default_factory=list)
     already: list[Cell] = field(default_factory=list)  # were finished before
-    failed: dict[Cell, str] = field(default_factory=dict)  # with the end of their output
+    failed: dict[Cell, str] = field(default_factory=dict)  # class, reason, end of their output
     stopped: dict[Cell, str] = field(default_factory=dict)  # interrupted, busy, or never begun
+    retried: Counter[Cell] = field(default_factory=Counter)  # how often
 
     @property
     def code(self) -> Exit:
@@ -46,54 +70,18 @@ class Outcome:
         return Exit.INTERRUPTED if self.stopped else Exit.OK
 
 
-@dataclass(slots=True)
-class Running:
-    """A cell's runner process, seen from the grid."""
-
-    job: Job
-    cell: Cell
-    process: subprocess.Popen[bytes]
-    output: IO[bytes]  # what it prints before it owns an attempt
-    since: float = field(default_factory=time.monotonic)
-
-    @property
-    def attempt(self) -> AttemptDir | None:
-        """The attempt this process has begun, if it has."""
-        attempts = CellDir.of(Path(self.job.root), self.cell).attempts()
-        try:
-            ours = attempts and ownership.read_start(attempts[-1])["pid"] == self.process.pid
-        except DamagedFile:  # or just withdrawn
-            return None
-        return attempts[-1] if ours else None
-
-    def progress(self) -> dict[str, Any]:
-        """The runner's last word on where it stands; empty before the first."""
-        attempt = self.attempt
-        return ownership.read_heartbeat(attempt) if attempt else {}
-
-    def last_output(self) -> str:
-        """The end of what it printed."""
-        self.output.seek(0)
-        text = self.output.read().decode(errors="replace")
-        attempt = self.attempt
-        if attempt is not None and attempt.output.exists():
-            text += attempt.output.read_text(errors="replace")
-        return "\n".join(text.strip().splitlines()[-_TAIL_LINES:])
+Watcher = Callable[[Sequence[RunnerProcess], Outcome], None]
 
 
-Watcher = Callable[[Sequence[Running], Outcome], None]
-
-
-def _unwatched(running: Sequence[Running], outcome: Outcome) -> None:
+def _unwatched(running: Sequence[RunnerProcess], outcome: Outcome) -> None:
     """Show nothing."""
 
 
 def run(
     jobs: Sequence[Job],
     stop: StopRequest,
+    limits: Limits | None = None,
     *,
-    workers: int = 1,
-    threads: int = 1,
     watch: Watcher = _unwatched,
 ) -> Outcome:
     """Train all cells that are not finished yet; a failing one does not end the others.
@@ -101,85 +89,131 @@ def run(
     Args:
         jobs: what to train.
         stop: when requested, runners write a checkpoint and stop.
-        workers: processes at a time.
-        threads: computing threads per process.
+        limits: None: one process at a time.
         watch: called a few times a second, and once at the end.
 
     Raises:
-        UsageError: no workers or no threads.
+        UsageError: the GPUs asked for are not there.
     """
-    if workers < 1 or threads < 1:
-        msg = f"expected at least one worker and one thread, got {workers} and {threads}"
-        raise UsageError(msg)
-    outcome = Outcome()
-    waiting = deque(_unfinished(jobs, outcome))
-    running: list[Running] = []
-    told = 0  # how many of the user's requests to stop the runners have heard of
-    try:
-        while running or (waiting and not stop.requested):
-            while waiting and len(running) < workers and not stop.requested:
-                running.append(_launch(waiting.popleft(), threads))
-            if stop.times > told:
-                told = stop.times
-                _tell(running, told)
-            for one in [one for one in running if one.process.poll() is not None]:
-                running.remove(one)
-                _settle(one, outcome, told)
-            watch(running, outcome)
-            time.sleep(_POLL_SECONDS)
-    except BaseException:
-        _tell(running, 1)  # nobody is left to wait for them, but they save themselves
-        raise
-    for job in waiting:
-        outcome.stopped[job.cell] = "not begun"
-    watch((), outcome)
-    return outcome
+    return _Grid(jobs, stop, limits or Limits()).run(watch)
 
 
-def _tell(running: Sequence[Running], times: int) -> None:
-    """Ask the runners to write a checkpoint and stop; asked again, do not wait for that."""
-    for one in running:
-        one.process.send_signal(signal.SIGKILL if times >= _IMPATIENT else signal.SIGTERM)
+@dataclass(slots=True)
+class _Waiting:
+    """A cell that is to be trained, at once or after a while."""
+
+    job: Job
+    not_before: float = 0.0  # on the monotonic clock
 
 
-def _unfinished(jobs: Sequence[Job], outcome: Outcome) -> list[Job]:
-    left = []
-    for job in jobs:
+class _Grid:
+    def __init__(self, jobs: Sequence[Job], stop: StopRequest, limits: Limits) -> None:
+        self._stop, self._limits = stop, limits
+        self._outcome = Outcome()
+        self._waiting = [_Waiting(job) for job in jobs if not self._is_over(job)]
+        self._running: list[RunnerProcess] = []
+        self._workers = limits.workers  # fewer once memory ran out
+        self._told = 0  # how many of the user's requests to stop the runners have heard of
+        self._gpus = Gpus.wanted_by(jobs, gib_each=limits.gpu_memory)
+
+    def run(self, watch: Watcher) -> Outcome:
+        try:
+            while self._running or (self._waiting and not self._stop.requested):
+                self._launch()
+                self._tell()
+                for one in [one for one in self._running if one.poll() is not None]:
+                    self._settle(one)
+                self._enforce()
+                watch(self._running, self._outcome)
+                time.sleep(_POLL_SECONDS)
+        except BaseException:
+            for one in self._running:  # nobody waits for them any more, but they save themselves
+                one.ask_to_stop()
+            raise
+        for waiting in self._waiting:
+            self._outcome.stopped[waiting.job.cell] = "not begun"
+        watch((), self._outcome)
+        return self._outcome
+
+    def _is_over(self, job: Job) -> bool:
+        """Whether nothing is to be done about the cell; noted in the outcome then."""
         try:
             finished = done.covers(job)
         except DamagedFile as error:
-            outcome.failed[job.cell] = str(error)
-            continue
+            if "damaged" in job.allow:
+                return False
+            self._outcome.failed[job.cell] = str(error)
+            return True
         if finished:
-            outcome.already.append(job.cell)
+            self._outcome.already.append(job.cell)
+        return finished
+
+    def _launch(self) -> None:
+        now = time.monotonic()
+        for waiting in [one for one in self._waiting if one.not_before <= now]:
+            if len(self._running) >= self._workers or self._stop.requested:
+                return
+            gpu = self._gpus.free_for([one.gpu for one in self._running])
+            if gpu is None:
+                return
+            self._waiting.remove(waiting)
+            environment = dict.fromkeys(_THREAD_VARIABLES, str(self._limits.threads))
+            self._running.append(RunnerProcess(waiting.job, environment, gpu))
+
+    def _tell(self) -> None:
+        """Ask the runners to write a checkpoint and stop; asked again, do not wait for that."""
+        if self._stop.times <= self._told:
+            return
+        self._told = self._stop.times
+        for one in self._running:
+            if self._told >= _IMPATIENT:
+                one.kill()
+            else:
+                one.ask_to_stop()
+
+    def _enforce(self) -> None:
+        limits = self._limits
+        for one in self._running:
+            one.enforce(timeout=limits.timeout, stall=limits.stall, grace=limits.grace)
+
+    def _settle(self, one: RunnerProcess) -> None:
+        """Note how a process ended, or put its cell back to be tried again."""
+        beside = len(self._running) - 1
+        self._running.remove(one)
+        code = one.poll() or 0
+        if code == Exit.OK:
+            self._outcome.finished.append(one.cell)
+        elif not one.timed_out and (code == Exit.INTERRUPTED or (code < 0 and self._told)):
+            self._outcome.stopped[one.cell] = one.last_output() or "interrupted"
         else:
-            left.append(job)
-    return left
+            found = _cause(one, code)
+            if not self._tries_again(one, found, beside):
+                self._outcome.failed[one.cell] = f"{found}\n{one.last_output()}".strip()
+        one.close()
+
+    def _tries_again(self, one: RunnerProcess, found: Failure, beside: int) -> bool:
+        if found.kind == "memory" and beside == 0:
+            return False  # it had the machine to itself
+        tried = self._outcome.retried[one.cell]
+        if found.kind not in {"infrastructure", "memory"} or tried >= self._limits.retries:
+            return False
+        if found.kind == "memory":
+            self._workers = max(1, min(self._workers, beside + 1) - 1)
+        self._outcome.retried[one.cell] += 1
+        self._waiting.append(_Waiting(one.job, time.monotonic() + self._limits.backoff * 2**tried))
+        return True
 
 
-def _launch(job: Job, threads: int) -> Running:
-    # -P keeps a checkout's folders in the working directory from hiding the installed package.
-    command = [sys.executable, "-P", "-m", "tdmpc2_bench.runner"]
-    environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
-    output = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process is settled
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [*command, json.dumps(dataclasses.asdict(job))],
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        env=environment,
-        start_new_session=True,  # Ctrl-C reaches the grid alone, which asks its runners to stop
-    )
-    return Running(job, job.cell, process, output)
-
-
-def _settle(one: Running, outcome: Outcome, told: int) -> None:
-    code = one.process.returncode
-    if code == Exit.OK:
-        outcome.finished.append(one.cell)
-    elif code == Exit.INTERRUPTED or (code < 0 and told):
-        outcome.stopped[one.cell] = one.last_output() or "interrupted"
-    else:
-        how = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
-        outcome.failed[one.cell] = f"{how}\n{one.last_output()}".strip()
-    one.output.close()
+def _cause(one: RunnerProcess, code: int) -> Failure:
+    """What the runner says of its end; where it could not say, its exit code does."""
+    attempt = one.attempt
+    try:
+        said = failure.read(attempt) if attempt else None
+        if said is None:
+            late = one.timed_out
+            said = Failure("timeout", late) if late else failure.of_exit(code)
+            if attempt:
+                failure.write(attempt, said)
+    except BenchError as error:  # a full disk, for instance
+        return failure.of(error)
+    return said

@@ -204,13 +204,32 @@ class Interaction:
             for lane, carry, agent in zip(self._lanes, carries, agents, strict=True)
         ]
 
-    def load_state(self, states: Sequence[State]) -> None:
-        """Continue where `state` was taken; the agent's replay is filled beforehand."""
+    def load_state(self, states: Sequence[State], *, may_drop: bool = False) -> str:
+        """Continue where `state` was taken; the agent's replay is filled beforehand.
+
+        Args:
+            states: one per lane.
+            may_drop: give up an episode in progress that does not repeat itself, and begin the
+                next one.
+
+        Returns:
+            Why an episode was dropped; empty if none was.
+
+        Raises:
+            NotReproducible: an episode does not repeat itself, and may not be dropped.
+        """
+        dropped = ""
         self.agent_step, self.updates = states[0]["agent_step"], states[0]["updates"]
         for lane, state in zip(self._lanes, states, strict=True):
-            lane.load_state(state["interaction"])
+            try:
+                lane.load_state(state["interaction"])
+            except NotReproducible as error:
+                if not may_drop:
+                    raise
+                lane.over, dropped = True, str(error)
         self._carry = self.agent.load_carry([state["carry"] for state in states])
         self.agent.load_state([state["agent"] for state in states])
+        return dropped
 
 
 @dataclass(slots=True)

@@ -19,8 +19,15 @@ SCHEMA = 1  # of run.json
 _IDENTITY = ("schema", "config", "protocol", "revision", "versions")
 
 
-def write(job: Job, task: Task, cell: CellDir) -> None:
-    """Write the cell's identity, or compare it with what was begun."""
+def write(job: Job, task: Task, cell: CellDir) -> list[str]:
+    """Write the cell's identity, or compare it with what was begun.
+
+    Returns:
+        What has changed since, if the job allows it.
+
+    Raises:
+        ProtocolMismatch: something has changed, and the job does not allow it.
+    """
     entry = registry.agent(job.agent)
     config: Any = variant.configure(entry.presets, job.preset, job.overrides).resolved(task)
     conditions = protocol.protocol(task, registry.suite(task.suite).DISTRIBUTIONS)
@@ -40,8 +47,16 @@ def write(job: Job, task: Task, cell: CellDir) -> None:
         "provenance": protocol.provenance(),
     }
     data = json.dumps(manifest, indent=1).encode() + b"\n"
-    if cell.manifest.exists() or not record.publish_folder(cell.path, {cell.manifest.name: data}):
-        _compare(cell, json.loads(data))
+    if not cell.manifest.exists() and record.publish_folder(cell.path, {cell.manifest.name: data}):
+        return []
+    differences = _compare(cell, json.loads(data))
+    if differences and "changed" not in job.allow:
+        msg = f"{cell.cell} was begun under other conditions and cannot be continued:\n  "
+        msg += "\n  ".join(differences)
+        msg += "\nRestore them, start a new experiment with another --out, or continue it all the "
+        msg += "same with --allow changed, which marks its result."
+        raise ProtocolMismatch(msg)
+    return differences
 
 
 def read(cell: CellDir) -> dict[str, Any]:
@@ -76,18 +91,13 @@ def find(path: Path) -> CellDir:
     return CellDir(path, names)
 
 
-def _compare(cell: CellDir, ours: Mapping[str, Any]) -> None:
+def _compare(cell: CellDir, ours: Mapping[str, Any]) -> list[str]:
     theirs = read(cell)
-    differences = [
+    return [
         f"{place}: begun with {old!r}, now {new!r}"
         for key in _IDENTITY
         for place, old, new in _differences(key, theirs.get(key), ours[key])
     ]
-    if differences:
-        msg = f"{cell.cell} was begun under other conditions and cannot be continued:\n  "
-        msg += "\n  ".join(differences)
-        msg += "\nRestore them, or start a new experiment with another --out."
-        raise ProtocolMismatch(msg)
 
 
 def _differences(place: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -1,81 +1,53 @@
-"""What a request amounts to: agents x tasks x seeds as an ordered list of jobs."""
+"""What experiments amount to: agents x tasks x seeds as an ordered list of jobs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, get_args
 
 from tdmpc2_bench import registry, variant
-from tdmpc2_bench.errors import UsageError
-from tdmpc2_bench.job import Job
+from tdmpc2_bench.errors import UnknownName, UsageError
+from tdmpc2_bench.experiment import Experiment, Learner
+from tdmpc2_bench.job import Allowed, Job
 
 if TYPE_CHECKING:
+    from tdmpc2_bench.celldir import Cell
     from tdmpc2_bench.task import Task
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What a user asks to run. None means: as the paper, per task."""
+def jobs(
+    experiments: Iterable[Experiment], *, device: str = "cpu", allow: Sequence[str] = ()
+) -> list[Job]:
+    """Every cell of the experiments as a job, by agent, task and seed.
 
-    tasks: Sequence[str]  # names, globs, tags, suites, sets
-    agents: Sequence[str] = ("tdmpc2",)
-    preset: str | None = None  # None: the agent's default
-    settings: Mapping[str, str] = field(default_factory=dict)  # as typed: {"horizon": "5"}
-    seeds: Sequence[int] = (1, 2, 3)
-    steps: int | None = None  # environment steps
-    eval_every: int | None = None  # environment steps
-    eval_episodes: int = 10
-    device: str = "cpu"
-    out: str = "runs/default"
+    A cell that several of them name is trained once, to the largest budget.
 
-
-def jobs(request: Request) -> list[Job]:
-    """Every cell of the request as a job, by agent, task and seed.
+    Args:
+        experiments: what is to be trained.
+        device: where the agents compute.
+        allow: what cells are continued in spite of.
 
     Raises:
-        UsageError: anything in the request is wrong; nothing has been started then.
+        UsageError: a task cannot take what an experiment asks of it.
     """
-    tasks = registry.select(request.tasks)
-    if not request.seeds or not all(isinstance(s, int) and s >= 0 for s in request.seeds):
-        msg = f"--seeds: expected one or more whole numbers, got {list(request.seeds)}"
+    if not re.fullmatch(r"cpu|(cuda|xpu|mps)(:\d+)?", device):
+        msg = f"device: expected cpu, cuda or cuda:1, got {device!r}"
         raise UsageError(msg)
-    _check_range("eval-episodes", request.eval_episodes, 1)
-    if not re.fullmatch(r"cpu|(cuda|xpu|mps)(:\d+)?", request.device):
-        msg = f"--device {request.device}: expected cpu, cuda or cuda:1"
-        raise UsageError(msg)
-    out = Path(request.out)
-    if not request.out or any(place.is_file() for place in (out, *out.parents)):
-        msg = f"--out {request.out!r} is a file or nothing; expected a folder, an experiment's"
-        raise UsageError(msg)
-    found = []
-    for name in request.agents:
-        entry = registry.agent(name)
-        preset = request.preset or entry.default_preset
-        overrides = variant.parse_overrides(entry.config_type, request.settings, agent=name)
-        config = variant.configure(entry.presets, preset, overrides)
-        for task in tasks:
-            config.resolved(task)  # refuses what this task cannot take
-            steps = _steps("steps", request.steps, task.budget, task)
-            eval_every = _steps("eval-every", request.eval_every, task.eval_every, task)
-            found += [
-                Job(
-                    root=request.out,
-                    agent=name,
-                    preset=preset,
-                    overrides=overrides,
-                    task=task.name,
-                    seed=seed,
-                    steps=steps,
-                    eval_every=eval_every,
-                    eval_episodes=request.eval_episodes,
-                    device=request.device,
-                )
-                for seed in dict.fromkeys(request.seeds)
-            ]
-    return found
+    for word in allow:
+        if word not in get_args(Allowed):
+            there_are = f"There are: {', '.join(get_args(Allowed))}."
+            raise UnknownName("condition to allow", word, get_args(Allowed), hint=there_are)
+    common = {"device": device, "allow": tuple(allow)}
+    found: dict[tuple[str, Cell], Job] = {}
+    for experiment in experiments:
+        for learner in experiment.agents:
+            for name in experiment.tasks:
+                for job in _jobs(experiment, learner, registry.task(name), common):
+                    key = (job.root, job.cell)
+                    if key not in found or found[key].steps < job.steps:
+                        found[key] = job
+    return list(found.values())
 
 
 def check_runnable(planned: Sequence[Job]) -> None:
@@ -107,19 +79,34 @@ def warnings(planned: Sequence[Job]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _steps(option: str, wanted: int | None, default: int, task: Task) -> int:
-    steps = default if wanted is None else wanted
-    _check_range(option, steps, 1)
+def _jobs(
+    experiment: Experiment, learner: Learner, task: Task, common: Mapping[str, Any]
+) -> list[Job]:
+    """One job per seed."""
+    entry = registry.agent(learner.name)
+    config = variant.configure(entry.presets, learner.preset, learner.settings)
+    config.resolved(task)  # refuses what this task cannot take
+    described: dict[str, Any] = {
+        **common,
+        "root": experiment.out,
+        "agent": learner.name,
+        "preset": learner.preset,
+        "overrides": dict(learner.settings),
+        "task": task.name,
+        "steps": _steps("steps", experiment.steps or task.budget, task),
+        "eval_every": _steps("eval_every", experiment.eval_every or task.eval_every, task),
+        "eval_episodes": experiment.eval_episodes,
+        "keep": experiment.keep,
+        "keep_every": experiment.keep_every and _steps("keep_every", experiment.keep_every, task),
+    }
+    return [Job(seed=seed, **described) for seed in experiment.seeds]
+
+
+def _steps(key: str, steps: int, task: Task) -> int:
     if steps % task.action_repeat:
         msg = (
-            f"--{option} {steps}: {task.name} takes {task.action_repeat} environment steps per "
-            f"agent step; expected a multiple of {task.action_repeat}"
+            f"{key}: {task.name} takes {task.action_repeat} environment steps per agent step; "
+            f"expected a multiple of {task.action_repeat}, got {steps}"
         )
         raise UsageError(msg)
     return steps
-
-
-def _check_range(option: str, value: int, least: int) -> None:
-    if not isinstance(value, int) or value < least:
-        msg = f"--{option}: expected a whole number, at least {least}, got {value!r}"
-        raise UsageError(msg)

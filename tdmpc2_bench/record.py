@@ -173,7 +173,9 @@ def publish_folder(folder: Path, files: Mapping[str, bytes]) -> bool:
         shutil.rmtree(temporary, ignore_errors=True)
         if folder.exists():
             return False
-        raise error if isinstance(error, BenchError) else cannot_write(folder, error) from error
+        if isinstance(error, BenchError):
+            raise
+        raise cannot_write(folder, error) from error
     try:
         sync_folder(folder.parent)
     except OSError as error:

@@ -39,11 +39,22 @@ def read_chain(cell: CellDir, attempt: AttemptDir, log: LogName) -> list[dict[st
     return [row for part in reversed(parts) for row in part]
 
 
+def marks(cell: CellDir, attempt: AttemptDir) -> list[str]:
+    """In which ways a result is not what an undisturbed run would have given; mostly none.
+
+    "changed": it was continued under another protocol, revision or versions; "inexact": an episode
+    of a simulator that does not repeat itself was dropped.
+    """
+    events = read_chain(cell, attempt, "events")
+    return sorted({row["mark"] for row in events if row["event"] == "marked"})
+
+
 def load(root: str | Path) -> pd.DataFrame:
     """Evaluations of all cells below an experiment's folder, one row per evaluation and mode.
 
     Columns: agent, variant, task, suite, seed, mode, headline (is it the agent's headline mode),
-    env_step, metric, value (mean over episodes), return, success, episodes, fingerprint, revision.
+    env_step, metric, value (mean over episodes), return, success, episodes, fingerprint, revision,
+    marks (see `marks`, joined by commas).
 
     Raises:
         UsageError: there are no cells.
@@ -69,6 +80,7 @@ def _rows(cell: CellDir) -> list[dict[str, Any]]:
         return []
     identity = manifest.read(cell)
     evaluations = read_chain(cell, attempt, "evals")
+    marked = ",".join(marks(cell, attempt))
     rows = []
     for found in evaluations:
         episode_return = _mean(found["return"])
@@ -90,6 +102,7 @@ def _rows(cell: CellDir) -> list[dict[str, Any]]:
                 "episodes": len(found["return"]),
                 "fingerprint": identity["fingerprint"],
                 "revision": identity["revision"],
+                "marks": marked,
             }
         )
     return rows

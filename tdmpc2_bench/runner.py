@@ -42,34 +42,65 @@ def train(
     task = registry.task(job.task)
     cell = CellDir.of(Path(job.root), job.cell)
     registry.check_available(task.suite)
-    manifest.write(job, task, cell)
-    if done.covers(job):
+    changed = manifest.write(job, task, cell)
+    if _is_over(job):
         return Exit.OK
     attempts = cell.attempts()
     if attempts:
         ownership.wait_until_free(
             attempts[-1], stale_seconds=job.stale_seconds, give_up=lambda: stop.requested
         )
-    if done.covers(job):
+    if _is_over(job):
         return Exit.OK
-    found = checkpoint.newest(cell)
-    finished = cell.finished()
-    if found is None and finished is not None and done.read(finished)["agent_step"] > 0:
-        msg = (
-            f"{cell.cell} is finished and its checkpoints are gone, so it cannot be extended; "
-            "train it anew in another experiment (--out)"
-        )
-        raise DamagedFile(msg)
+    found = _checkpoint(job, cell)
     attempt = ownership.claim(
         cell, _start(job, found), number=attempts[-1].number + 1 if attempts else 1
     )
-    if done.covers(job):  # its owner finished between our look and our claim
+    if _is_over(job):  # its owner finished between our look and our claim
         _withdraw(attempt)
         return Exit.OK
     if on_claim is not None:
         on_claim(attempt)
     with Session(job, task, cell, attempt) as session:
+        if changed:
+            session.mark("changed", changed)
         return session.run(found, stop)
+
+
+def _is_over(job: Job) -> bool:
+    """Whether the cell has its result; one that is damaged does not count if that is allowed."""
+    try:
+        return done.covers(job)
+    except DamagedFile:
+        if "damaged" not in job.allow:
+            raise
+        return False
+
+
+def _checkpoint(job: Job, cell: CellDir) -> checkpoint.Found | None:
+    """What to continue from; None to begin from nothing.
+
+    Raises:
+        DamagedFile: what there is cannot be continued, and beginning anew is not allowed.
+    """
+    finished = cell.finished()
+    try:
+        if finished is not None:
+            done.read(finished)
+        found = checkpoint.newest(cell)
+        if found is None and finished is not None and done.read(finished)["agent_step"] > 0:
+            msg = f"{cell.cell} is finished and its checkpoints are gone, so it cannot be extended"
+            raise DamagedFile(msg)
+    except DamagedFile as error:
+        if "damaged" not in job.allow:
+            msg = f"{error}\n{done.ANEW}"
+            raise DamagedFile(msg) from error
+    else:
+        return found
+    try:  # what was begun anew since is to be continued
+        return checkpoint.newest(cell, after=finished.number if finished else 0)
+    except DamagedFile:
+        return None
 
 
 def _start(job: Job, found: checkpoint.Found | None) -> dict[str, Any]:

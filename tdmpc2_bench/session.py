@@ -9,19 +9,18 @@ import contextlib
 import csv
 import io
 import time
-import traceback
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from tdmpc2_bench import checkpoint, done, ownership, protocol, record, registry, variant
+from tdmpc2_bench import checkpoint, done, failure, ownership, protocol, record, registry, variant
 from tdmpc2_bench.celldir import AttemptDir, CellDir
 from tdmpc2_bench.errors import BenchError, CellBusy, Diverged, Exit
 from tdmpc2_bench.job import Job, StopRequest
 from tdmpc2_bench.loop import EpisodeEnd, Interaction, Stepped, Updated, evaluate_all
-from tdmpc2_bench.results import read_chain
+from tdmpc2_bench.results import marks, read_chain
 from tdmpc2_bench.task import Task
 
 if TYPE_CHECKING:
@@ -61,16 +60,21 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is not None:
-            text = "".join(traceback.format_exception(error))
+        if error is not None and not isinstance(error, CellBusy):
+            found = failure.of(error)
             with contextlib.suppress(BenchError):  # the disk may be full: that is the error
-                self._event("failed", error=type(error).__name__, traceback=text)
+                self._event("failed", failure=found.kind, reason=found.reason)
+                failure.write(self._attempt, found)
         for log in (self._evals, self._train, self._events):
             with contextlib.suppress(BenchError) if error else contextlib.nullcontext():
                 log.close()
         for env in self._eval_envs:
             env.close()
         self._heartbeat.stop()
+
+    def mark(self, mark: str, reasons: list[str]) -> None:
+        """Note in what way the cell's result is not what an undisturbed run would have given."""
+        self._event("marked", mark=mark, reasons=reasons)
 
     def run(self, found: checkpoint.Found | None, stop: StopRequest) -> Exit:
         """Train until the budget is spent or a stop is requested."""
@@ -105,7 +109,10 @@ class Session:
         replays = interaction.agent.replays
         if replays:
             checkpoint.load_replay(self._cell, segments, replays[0])
-        interaction.load_state([found.state["interaction"]])
+        states = [found.state["interaction"]]
+        dropped = interaction.load_state(states, may_drop="inexact" in self._job.allow)
+        if dropped:
+            self.mark("inexact", [dropped])
         self._progress_update(phase="resumed", env_step=self._env_step(interaction))
         self._event("resumed", checkpoint=found.name, attempt=found.attempt.number)
         return segments
@@ -117,6 +124,7 @@ class Session:
             if interaction.agent.updates_due() == 0:
                 if not self._evaluate_if_due(interaction, stop):
                     return False
+                self._keep_weights_if_due(interaction)
                 if self._env_step(interaction) >= self._job.steps:
                     return True
             if time.monotonic() - self._saved > self._job.checkpoint_seconds:
@@ -145,13 +153,25 @@ class Session:
         self._evaluated = step
         return self._evaluate(interaction, stop)
 
+    def _keep_weights_if_due(self, interaction: Interaction) -> None:
+        every, step = self._job.keep_every, self._env_step(interaction)
+        path = self._attempt.kept_weights(step)
+        if every and step and step % every == 0 and not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            checkpoint.write_weights(path, interaction.agent.export()[0])
+
     def _evaluate(self, interaction: Interaction, stop: StopRequest) -> bool:
         """Evaluate in every mode and record it; thrown away if a stop is requested meanwhile."""
         agent, job = interaction.agent, self._job
         while len(self._eval_envs) < job.eval_episodes:
             self._eval_envs.append(registry.make(self._task))
         self._progress_update(phase="evaluating", env_step=self._env_step(interaction))
-        found = evaluate_all(agent, [self._eval_envs], [job.seed], stop=lambda: stop.requested)
+
+        def stops() -> bool:
+            self._progress_update(moves=self._moves + 1)
+            return stop.requested
+
+        found = evaluate_all(agent, [self._eval_envs], [job.seed], stop=stops)
         if found is None:
             return False
         for mode, (evaluation,) in found.items():
@@ -192,7 +212,9 @@ class Session:
             }
         )
         self._progress = _Progress(agent_step=interaction.agent_step)
-        self._progress_update(train_return=end.episode_return)
+        self._progress_update(
+            train_return=end.episode_return, rate=rate and rate * self._task.action_repeat
+        )
 
     def _show_progress(self, interaction: Interaction) -> None:
         due = interaction.agent.updates_due()
@@ -200,7 +222,13 @@ class Session:
             phase=f"{due:,} updates due" if due > 1 else "training",
             env_step=self._env_step(interaction),
             updates=interaction.updates,
+            moves=self._moves + 1,
         )
+
+    @property
+    def _moves(self) -> int:
+        """Steps, updates and steps of evaluations so far: whoever watches sees that we live."""
+        return int(self._heartbeat.progress.get("moves", 0))
 
     def _progress_update(self, **values: Any) -> None:  # JSON values
         self._heartbeat.progress = {**self._heartbeat.progress, **values}
@@ -245,8 +273,10 @@ class Session:
             "env_step": self._env_step(interaction),
             "agent_step": interaction.agent_step,
             "updates": interaction.updates,
+            "marks": marks(self._cell, attempt),
         }
         done.write(attempt, content, (attempt.evals, attempt.evals_csv, attempt.weights))
+        checkpoint.discard(self._cell, self._job.keep)
 
     def _event(self, kind: str, **details: Any) -> None:  # JSON values
         self._events.append({"event": kind, "time": time.time(), **details})

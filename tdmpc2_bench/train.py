@@ -6,40 +6,48 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tdmpc2_bench import grid, plan, variant
-from tdmpc2_bench.job import StopRequest
+from tdmpc2_bench import grid, plan
+from tdmpc2_bench.experiment import load, resolve, store
+from tdmpc2_bench.job import Keep, StopRequest
 
 
 def run(  # noqa: PLR0913 - one keyword per option of the command
-    tasks: str | Sequence[str],
+    tasks: str | Sequence[str] | None = None,
     *,
-    agents: str | Sequence[str] = "tdmpc2",
+    experiment: str | Path | None = None,
+    agents: str | Sequence[str | Mapping[str, Any]] | None = None,
     preset: str | None = None,
     settings: Mapping[str, Any] | None = None,
-    seeds: int | Sequence[int] = (1, 2, 3),
-    steps: int | None = None,
-    eval_every: int | None = None,
-    eval_episodes: int = 10,
+    seeds: int | str | Sequence[int] | None = None,
+    steps: int | str | None = None,
+    eval_every: int | str | None = None,
+    eval_episodes: int | None = None,
+    keep: Keep | None = None,
+    keep_every: int | str | None = None,
+    out: str | Path | None = None,
     device: str = "cpu",
-    out: str | Path = "runs/default",
-    workers: int = 1,
-    threads: int = 1,
+    allow: Sequence[str] = (),
+    limits: grid.Limits | None = None,
 ) -> grid.Outcome:
     """Train agents on tasks, one cell per agent, task and seed, each in a process of its own.
 
     Args:
         tasks: names, globs, "suite:NAME", "tag:NAME", "mt30", "mt80" or "all".
-        agents: names.
+        experiment: a YAML file that says what to train, or the folder of an experiment begun
+            before; what else is given changes what it says.
+        agents: names, or mappings with name, preset and set; None: tdmpc2.
         preset: full settings to start from; None: the agent's default.
-        settings: changed settings, for instance ``{"horizon": 5}``.
-        seeds: one cell each.
+        settings: changed settings of every agent, for instance ``{"horizon": 5}``.
+        seeds: one cell each; None: 1, 2 and 3.
         steps: training length, environment steps; None: the paper's.
         eval_every: environment steps between evaluations; None: the paper's.
-        eval_episodes: per evaluation and mode.
+        eval_episodes: per evaluation and mode; None: 10.
+        keep: what stays of a finished cell besides its logs; None: all.
+        keep_every: environment steps between weights that stay; None: the last only.
+        out: the experiment's folder; None: runs/default, or runs/ and the file's name.
         device: where agents compute.
-        out: the experiment's folder.
-        workers: cells trained at the same time.
-        threads: computing threads per process.
+        allow: what cells are continued in spite of: "damaged", "inexact", "changed".
+        limits: how many cells at a time, for how long; None: one, for ever.
 
     Returns:
         Which cells have finished, failed (with the end of their output) or stopped.
@@ -47,22 +55,22 @@ def run(  # noqa: PLR0913 - one keyword per option of the command
     Raises:
         UsageError: anything in the request is wrong; nothing has been started then.
     """
-    request = plan.Request(
-        tasks=_several(tasks),
-        agents=_several(agents),
-        preset=preset,
-        settings={key: variant.setting_text(value) for key, value in (settings or {}).items()},
-        seeds=[seeds] if isinstance(seeds, int) else seeds,
-        steps=steps,
-        eval_every=eval_every,
-        eval_episodes=eval_episodes,
-        device=device,
-        out=str(out),
-    )
-    jobs = plan.jobs(request)
+    described = {
+        "tasks": tasks,
+        "agents": agents,
+        "preset": preset,
+        "set": settings,
+        "seeds": seeds,
+        "steps": steps,
+        "eval_every": eval_every,
+        "eval_episodes": eval_episodes,
+        "keep": keep,
+        "keep_every": keep_every,
+        "out": None if out is None else str(out),
+    }
+    experiments = load(Path(experiment), described) if experiment else [resolve(described)]
+    jobs = plan.jobs(experiments, device=device, allow=allow)
     plan.check_runnable(jobs)
-    return grid.run(jobs, StopRequest(), workers=workers, threads=threads)
-
-
-def _several(names: str | Sequence[str]) -> Sequence[str]:
-    return [names] if isinstance(names, str) else names
+    for one in experiments:
+        store(one)
+    return grid.run(jobs, StopRequest(), limits)

@@ -137,10 +137,11 @@ def _parse(name: str, text: str, hint: Any) -> Any:  # types as values
             msg = f"{name}={text}: expected on or off"
             raise UsageError(msg)
         return _BOOLEANS[text.lower()]
-    if hint is int:
-        return parse_count(text)
     try:
-        value = hint(text)
+        value = parse_count(text) if hint is int else hint(text)
+    except UsageError as error:
+        msg = f"{name}: {error}"
+        raise UsageError(msg) from error
     except ValueError:
         value = math.nan
     if isinstance(value, float) and not math.isfinite(value):

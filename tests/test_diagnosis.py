@@ -9,7 +9,7 @@ import learner
 import pytest
 import run_learner
 
-from tdmpc2_bench import diagnosis, registry
+from tdmpc2_bench import diagnosis
 from tdmpc2_bench.cli import call
 from tdmpc2_bench.errors import UsageError
 
@@ -60,26 +60,6 @@ def test_why_shows_the_error_and_where_it_came_from(
     found = json.loads(capsys.readouterr().out)
     assert found["reason"] == "RuntimeError: told to fail"
     assert found["status"]["task"] == "toy-point"
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [("OutOfMemoryError", "out of memory"), ("OSError", "infrastructure"), ("KeyError", "code")],
-)
-def test_errors_fall_into_classes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: str, kind: str
-) -> None:
-    monkeypatch.setattr(registry, "agent", learner.agent)
-    cell = cell_after(tmp_path, fail_at=20)
-    (events,) = cell.glob("attempt-1/events.jsonl")
-    from tdmpc2_bench import record
-
-    rows = record.read_log(events).rows
-    events.unlink()
-    log = record.Log(events)
-    log.append({"event": "failed", "error": error, "traceback": rows[-1]["traceback"]})
-    log.close()
-    assert diagnosis.diagnose(cell).kind == kind
 
 
 def test_a_damaged_log_is_named(tmp_path: Path) -> None:

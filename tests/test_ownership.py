@@ -360,7 +360,7 @@ def test_a_second_runner_leaves_a_busy_cell(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_of_two_runners_at_once_exactly_one_proceeds(tmp_path: Path) -> None:
-    for trial in range(20):
+    for trial in range(100):
         task = job(tmp_path, seed=trial)
         pair = [start(task), start(task)]
         codes = sorted(process.wait(timeout=60) for process in pair)

@@ -44,13 +44,13 @@ def test_a_wrong_request_starts_nothing(tmp_path: Path) -> None:
         tdmpc2_bench.run("toy-point", settings={"horizn": 5}, out=tmp_path / "runs")
     with pytest.raises(UsageError, match="expected a multiple"):
         tdmpc2_bench.run("toy-point", steps=3, out=tmp_path / "runs")
-    with pytest.raises(UsageError, match="at least one worker"):
-        tdmpc2_bench.run("toy-point", workers=0, out=tmp_path / "runs")
+    with pytest.raises(UsageError, match="workers: expected"):
+        tdmpc2_bench.run("toy-point", limits=tdmpc2_bench.Limits(workers=0), out=tmp_path / "runs")
     for wrong in ([], ["a"], [-1]):
-        with pytest.raises(UsageError, match="one or more whole numbers"):
+        with pytest.raises(UsageError, match="seeds: expected"):
             tdmpc2_bench.run("toy-point", seeds=wrong, out=tmp_path / "runs")
-    with pytest.raises(UsageError, match="expected a whole number, at least 1, got '400'"):
-        tdmpc2_bench.run("toy-point", steps="400", out=tmp_path / "runs")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="steps: '4OO' is no whole number"):
+        tdmpc2_bench.run("toy-point", steps="4OO", out=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 

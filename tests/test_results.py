@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tdmpc2_bench import ownership, protocol, record, status
+from tdmpc2_bench import failure, ownership, plan, protocol, record, status
 from tdmpc2_bench.analysis.align import mean_curve
 from tdmpc2_bench.celldir import Cell, CellDir
 from tdmpc2_bench.cli import call
+from tdmpc2_bench.experiment import load as load_experiments
 
 pd = pytest.importorskip("pandas")
 
@@ -104,7 +105,7 @@ def test_equal_results_give_equal_pictures(experiment: Path) -> None:
     assert pd.read_csv(io.BytesIO(first["curves-toy-point.csv"])).shape[0] == 6
 
 
-def begin(root: Path, seed: int, *, pid: int, event: str | None) -> None:
+def begin(root: Path, seed: int, *, pid: int, event: str) -> None:
     """A cell whose only attempt is owned by ``pid`` and ended with ``event``."""
     cell = CellDir.of(root, Cell("uniform", "default", "toy-point", seed))
     manifest = {"protocol": {}, "fingerprint": protocol.fingerprint({})}
@@ -114,9 +115,10 @@ def begin(root: Path, seed: int, *, pid: int, event: str | None) -> None:
     start = record.encode_line({"parent": None, "steps": 100, **owner})
     record.publish_folder(attempt.path, {"start.json": start})
     log = record.Log(attempt.events)
-    if event:
-        log.append({"event": event})
+    log.append({"event": event})
     log.close()
+    if event == "failed":
+        failure.write(attempt, failure.Failure("code", "RuntimeError: told to fail"))
 
 
 def test_status_tells_running_failed_interrupted_and_killed_apart(tmp_path: Path) -> None:
@@ -130,6 +132,17 @@ def test_status_tells_running_failed_interrupted_and_killed_apart(tmp_path: Path
     assert found == {1: "running", 2: "failed", 3: "interrupted", 4: "interrupted"}
 
 
+def test_what_is_planned_and_not_begun_is_missing(experiment: Path) -> None:
+    (planned,) = load_experiments(experiment, {"seeds": "1-3", "steps": 800})
+    found = status.statuses(experiment, plan.jobs([planned]))
+    assert [(one.seed, one.status, one.budget) for one in found] == [
+        (1, "interrupted", 800),  # finished for less
+        (2, "interrupted", 800),
+        (3, "missing", 800),
+    ]
+    assert status.as_json(found)["counts"] == {"interrupted": 2, "missing": 1}
+
+
 def test_status_prints_every_cell_for_people(
     experiment: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,6 +152,7 @@ def test_status_prints_every_cell_for_people(
     assert call(["status", str(experiment), "--json"]) == 0
     cells = json.loads(capsys.readouterr().out)["cells"]
     keys = {"agent", "variant", "task", "seed", "status", "env_step", "budget", "last_return"}
+    keys |= {"failure", "marks", "rate"}
     assert all(set(cell) == keys for cell in cells)
 
 

@@ -21,11 +21,12 @@ from typing import Any
 import learner
 import numpy as np
 import pytest
+from cells import StopAfter, cell_of, finish, results
 from learner import job
 from numpy.typing import NDArray
 from run_learner import Fault, Where, run
 
-from tdmpc2_bench import checkpoint, ownership, protocol, record, registry
+from tdmpc2_bench import checkpoint, failure, ownership, protocol, record, registry
 from tdmpc2_bench.celldir import AttemptDir, CellDir
 from tdmpc2_bench.errors import (
     BenchError,
@@ -36,7 +37,7 @@ from tdmpc2_bench.errors import (
     SuiteUnavailable,
     UsageError,
 )
-from tdmpc2_bench.job import Job, StopRequest
+from tdmpc2_bench.job import StopRequest
 from tdmpc2_bench.results import read_chain
 from tdmpc2_bench.runner import train
 from tdmpc2_bench.suites.toy_simulation import Point
@@ -49,36 +50,6 @@ def ended_owner(monkeypatch: pytest.MonkeyPatch) -> None:
     """`train` stands for a process of its own, which has ended by the next call."""
     real = ownership.identity
     monkeypatch.setattr(ownership, "identity", lambda: {**real(), "process_start": "before"})
-
-
-class StopAfter(StopRequest):
-    """A request that comes when the runner has looked for it so many times."""
-
-    def __init__(self, looks: int) -> None:
-        super().__init__()
-        self._looks = looks
-
-    @property
-    def requested(self) -> bool:
-        self._looks -= 1
-        return self._looks < 0
-
-
-def finish(todo: Job) -> AttemptDir:
-    """Train to the end; the attempt that holds the result."""
-    assert train(todo, StopRequest()) == Exit.OK
-    found = cell_of(todo).finished()
-    assert found is not None
-    return found
-
-
-def cell_of(todo: Job) -> CellDir:
-    return CellDir.of(Path(todo.root), todo.cell)
-
-
-def results(attempt: AttemptDir) -> dict[str, bytes]:
-    """What an undisturbed run and a resumed one must have in common, byte for byte."""
-    return {path.name: path.read_bytes() for path in (attempt.evals_csv, attempt.weights)}
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -624,7 +595,8 @@ def test_a_simulator_that_does_not_repeat_stops(
         for row in record.read_log(cell_of(todo).attempt(2).events).rows
         if row["event"] == "failed"
     )
-    assert failed["error"] == "NotReproducible"
+    assert failed["failure"] == "code"
+    assert failed["reason"].startswith("NotReproducible: ")
     finish(todo)
 
 
@@ -676,8 +648,11 @@ def test_a_failure_is_recorded_and_tried_again(
         with pytest.raises(RuntimeError, match="told to fail"):
             train(todo, StopRequest())
     (failed,) = (r for r in record.read_log(cell.attempt(1).events).rows if r["event"] == "failed")
-    assert failed["error"] == "RuntimeError"
-    assert "told to fail" in failed["traceback"]
+    assert failed["failure"] == "code"
+    found = failure.read(cell.attempt(1))
+    assert found is not None
+    assert found.reason == failed["reason"] == "RuntimeError: told to fail"
+    assert "learner.py" in found.traceback
     assert cell.finished() is None
     config = json.loads(cell.manifest.read_text())  # the code was repaired
     config["config"]["fail_at"] = None

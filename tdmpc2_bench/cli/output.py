@@ -33,6 +33,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         click.echo("  ".join(padded).rstrip())
 
 
+def duration(seconds: float) -> str:
+    """A time as people say it: "3 h 05 min"."""
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min"
+
+
 def _is_number(text: str) -> bool:
     return text == "" or text.replace(",", "").replace(".", "").lstrip("-").isdigit()
 

@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from tdmpc2_bench.grid import Outcome, Running, Watcher
+from tdmpc2_bench.cli.output import duration
+from tdmpc2_bench.grid import Outcome, Watcher
+from tdmpc2_bench.runner_process import RunnerProcess
 
 _LINE_SECONDS = 30.0  # between plain lines about the same cell
 _SPEED_SECONDS = 300.0  # over which the speed is taken
@@ -40,7 +42,7 @@ class _Speed:
 class _Row:
     """One running cell as text."""
 
-    def __init__(self, one: Running, speed: _Speed) -> None:
+    def __init__(self, one: RunnerProcess, speed: _Speed) -> None:
         progress = one.progress()
         step, budget = progress.get("env_step"), one.job.steps
         rate = speed.update(step)
@@ -50,7 +52,7 @@ class _Row:
         self.train = _number(progress.get("train_return"))
         self.evaluation = _number(progress.get("eval_return"))
         self.rate = f"{rate:.1f}" if rate else ""
-        self.left = _duration((budget - step) / rate) if rate and step is not None else ""
+        self.left = duration((budget - step) / rate) if rate and step is not None else ""
         self.evaluated_at = progress.get("eval_step")
 
     def line(self) -> str:
@@ -72,13 +74,13 @@ def watcher() -> Iterator[Watcher]:
         return
     with Live(console=console, refresh_per_second=4) as live:
 
-        def watch(running: Sequence[Running], outcome: Outcome) -> None:
+        def watch(running: Sequence[RunnerProcess], outcome: Outcome) -> None:
             live.update(_table(_rows(running, speeds), outcome))
 
         yield watch
 
 
-def _rows(running: Sequence[Running], speeds: dict[str, _Speed]) -> list[_Row]:
+def _rows(running: Sequence[RunnerProcess], speeds: dict[str, _Speed]) -> list[_Row]:
     return [_Row(one, speeds.setdefault(str(one.cell), _Speed())) for one in running]
 
 
@@ -100,7 +102,7 @@ def _lines(speeds: dict[str, _Speed]) -> Watcher:
     said: dict[str, tuple[float, object]] = {}
     finished: set[str] = set()
 
-    def watch(running: Sequence[Running], outcome: Outcome) -> None:
+    def watch(running: Sequence[RunnerProcess], outcome: Outcome) -> None:
         for row in _rows(running, speeds):
             last, evaluated_at = said.get(row.cell, (0.0, "nothing yet"))
             if time.monotonic() - last > _LINE_SECONDS or evaluated_at != row.evaluated_at:
@@ -116,8 +118,3 @@ def _lines(speeds: dict[str, _Speed]) -> Watcher:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"
-
-
-def _duration(seconds: float) -> str:
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
