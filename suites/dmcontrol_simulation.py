@@ -13,8 +13,10 @@ from dm_control.rl import control
 from numpy.typing import NDArray
 
 from tdmpc2_bench.env import FloatArray, Outcome
-from tdmpc2_bench.errors import Diverged
+from tdmpc2_bench.errors import Diverged, UsageError
 from tdmpc2_bench.suites.dmcontrol_custom import FACTORIES
+
+_HEIGHT, _WIDTH = 480, 640  # pixels; the most that MuJoCo offers unless a model asks for more
 
 
 def load(env_id: str) -> DmControlSimulation:
@@ -33,6 +35,7 @@ class DmControlSimulation:
     def __init__(self, environment: control.Environment) -> None:
         """Wrap ``environment``, a task of dm_control's suite or one like it."""
         self._environment = environment
+        self.steps_per_second = 1 / environment.control_timestep()
         bounds = environment.action_spec()
         # Centre and half width, not lower bound and width: bounds of -1 and 1 leave every action
         # exactly as it is. Only quadruped has others.
@@ -60,9 +63,27 @@ class DmControlSimulation:
             terminated=time_step.discount == 0.0,
         )
 
+    def render(self) -> NDArray[np.uint8]:
+        """The view of the model's first camera.
+
+        Raises:
+            UsageError: MuJoCo was given no renderer that works here.
+        """
+        try:
+            picture: NDArray[np.uint8] = self._environment.physics.render(
+                height=_HEIGHT, width=_WIDTH, camera_id=0
+            )
+        except (RuntimeError, ImportError, AttributeError) as error:
+            msg = (
+                f"MuJoCo cannot draw here ({error}); install a renderer that needs no screen: "
+                "sudo apt-get install libosmesa6, and set MUJOCO_GL=osmesa"
+            )
+            raise UsageError(msg) from error
+        return picture
+
     def close(self) -> None:
-        """Release the simulator."""
-        self._environment.close()
+        """Release the simulator, and what it draws with while that still ends quietly."""
+        self._environment.physics.free()
 
 
 def _flat(time_step: Any) -> NDArray[Any]:  # Any: dm_env's TimeStep is untyped

@@ -11,10 +11,14 @@ from tdmpc2_bench.env import FloatArray, Outcome
 
 _PUSH = 0.1  # change of position per environment step at full action
 _REACHED = 0.1  # distance to the goal that counts as success
+_SIZE = 120  # pixels of a picture's side
+_DOT = 4  # pixels from a dot's centre to its edge
 
 
 class Point:
     """Positions and goals uniform in [-1, 1] per axis; reward 1 at the goal, falling to 0."""
+
+    steps_per_second = 20.0  # for the eye: there is no time in it
 
     def __init__(self, axes: int) -> None:
         """Build a point that moves along ``axes`` axes."""
@@ -34,6 +38,15 @@ class Point:
         distance = float(np.linalg.norm(self._position - self._goal))
         reward = float(np.exp(-distance))
         return Outcome(self._observation(), reward, success=distance < _REACHED)
+
+    def render(self) -> NDArray[np.uint8]:
+        """The point in blue and the goal in red on white; a line where there is one axis."""
+        picture = np.full((_SIZE, _SIZE, 3), 255, np.uint8)
+        for place, colour in ((self._goal, (200, 60, 40)), (self._position, (30, 90, 200))):
+            x, y = np.append(place, 0.0)[:2]
+            column, row = (np.array([x + 1.2, 1.2 - y]) / 2.4 * _SIZE).astype(int)
+            picture[row - _DOT : row + _DOT, column - _DOT : column + _DOT] = colour
+        return picture
 
     def close(self) -> None:
         """Nothing to release."""

@@ -8,6 +8,7 @@ the checkpoint names those it needs. Nothing is ever unpickled.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +27,7 @@ from tdmpc2_bench.errors import DamagedFile
 from tdmpc2_bench.job import Keep
 
 KEPT = 2  # newest checkpoints that stay, so that a damaged one has a predecessor
+_DESCRIPTION = "tdmpc2_bench"  # key of a weights file's metadata
 _FLOAT = "__float__"  # marks a number that is not finite
 _ARRAY = "__array__"  # marks a place in state.json whose value is in state.safetensors
 
@@ -199,9 +201,33 @@ def read_weights(path: Path) -> dict[str, NDArray[Any]]:
         raise DamagedFile(msg) from error
 
 
-def write_weights(path: Path, weights: Mapping[str, NDArray[Any]]) -> None:
-    """Write a weights file, whole or not at all."""
-    record.write_file(path, safetensors.numpy.save(_contiguous(weights)))
+def read_description(path: Path) -> dict[str, Any]:
+    """What a weights file says of itself; empty where it says nothing.
+
+    Raises:
+        DamagedFile: it is not a safetensors file.
+    """
+    try:
+        with safetensors.safe_open(path, framework="np") as file:
+            found = json.loads((file.metadata() or {}).get(_DESCRIPTION, "{}"))
+    except (OSError, safetensors.SafetensorError, ValueError) as error:
+        msg = f"{path} is not a safetensors file ({error}); other formats are not opened"
+        raise DamagedFile(msg) from error
+    return found if isinstance(found, dict) else {}
+
+
+def write_weights(
+    path: Path, weights: Mapping[str, NDArray[Any]], described: Mapping[str, Any]
+) -> None:
+    """Write a weights file, whole or not at all.
+
+    Args:
+        path: the file.
+        weights: by name.
+        described: JSON values that say what the weights are of, so that the file stands alone.
+    """
+    metadata = {_DESCRIPTION: json.dumps(described, sort_keys=True)}
+    record.write_file(path, safetensors.numpy.save(_contiguous(weights), metadata))
 
 
 def _newest_first(cell: CellDir) -> list[tuple[AttemptDir, Path]]:

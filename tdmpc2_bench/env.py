@@ -7,13 +7,13 @@ time limit as truncation, no shared memory, clear errors.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from tdmpc2_bench.errors import InvalidAction
+from tdmpc2_bench.errors import InvalidAction, UsageError
 from tdmpc2_bench.task import Task
 
 FloatArray = NDArray[np.float32]
@@ -41,6 +41,16 @@ class Simulation(Protocol):
         """Release the simulator."""
 
 
+@runtime_checkable
+class Drawable(Protocol):
+    """A simulation that can also be looked at."""
+
+    steps_per_second: float  # environment steps in a second of simulated time
+
+    def render(self) -> NDArray[np.uint8]:
+        """A picture of the present state, (height, width, 3)."""
+
+
 class TaskEnv(gymnasium.Env[FloatArray, FloatArray]):
     """A task as a standard gymnasium environment.
 
@@ -50,7 +60,7 @@ class TaskEnv(gymnasium.Env[FloatArray, FloatArray]):
     of the last environment step.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - gymnasium's own declaration
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012 - gymnasium's own
 
     def __init__(self, task: Task, simulation: Simulation) -> None:
         """Wrap ``simulation`` as ``task``."""
@@ -59,7 +69,7 @@ class TaskEnv(gymnasium.Env[FloatArray, FloatArray]):
             -np.inf, np.inf, (task.obs_dim,), dtype=np.float32
         )
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (task.action_dim,), dtype=np.float32)
-        self._simulation = simulation
+        self.simulation = simulation
         self._agent_steps_left = 0
 
     def reset(
@@ -70,7 +80,7 @@ class TaskEnv(gymnasium.Env[FloatArray, FloatArray]):
         del options  # part of gymnasium's signature; no task has any
         # The first episode after reset(seed=s) is that of s itself, so that it can be named.
         episode_seed = int(self.np_random.integers(2**31)) if seed is None else seed
-        obs = self._simulation.reset(episode_seed)
+        obs = self.simulation.reset(episode_seed)
         self._agent_steps_left = self.task.episode_agent_steps
         return self._observation(obs), {}
 
@@ -83,7 +93,7 @@ class TaskEnv(gymnasium.Env[FloatArray, FloatArray]):
         action = self._checked(action)
         reward = 0.0
         for _ in range(self.task.action_repeat):
-            outcome = self._simulation.step(action)
+            outcome = self.simulation.step(action)
             reward += float(outcome.reward)
             if outcome.terminated:
                 break
@@ -94,9 +104,29 @@ class TaskEnv(gymnasium.Env[FloatArray, FloatArray]):
         info = {} if outcome.success is None else {"success": bool(outcome.success)}
         return self._observation(outcome.obs), reward, outcome.terminated, truncated, info
 
+    def render(self) -> NDArray[np.uint8]:  # type: ignore[override] # one mode, so one type
+        """A picture of the present state, uint8 of shape (height, width, 3).
+
+        Raises:
+            UsageError: the suite's simulator cannot be drawn.
+        """
+        return self._drawable.render()
+
+    @property
+    def frames_per_second(self) -> float:
+        """Agent steps in a second of simulated time: a film at this rate plays in real time."""
+        return self._drawable.steps_per_second / self.task.action_repeat
+
+    @property
+    def _drawable(self) -> Drawable:
+        if not isinstance(self.simulation, Drawable):
+            msg = f"tasks of suite {self.task.suite!r} cannot be drawn"
+            raise UsageError(msg)
+        return self.simulation
+
     def close(self) -> None:
         """Release the simulator."""
-        self._simulation.close()
+        self.simulation.close()
 
     def _checked(self, action: FloatArray) -> FloatArray:
         if self._agent_steps_left <= 0:

@@ -1,29 +1,38 @@
-"""Playing a trained cell's agent again, outside training."""
+"""Playing a trained agent again, outside training."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tdmpc2_bench import registry
+from tdmpc2_bench import film, registry
+from tdmpc2_bench.env import TaskEnv
 from tdmpc2_bench.loop import Evaluation, evaluate_all
-from tdmpc2_bench.player import load_agent
+from tdmpc2_bench.trained import Trained
 
 
-def evaluate_cell(path: Path, *, episodes: int, device: str = "cpu") -> dict[str, Evaluation]:
-    """Evaluate a finished cell's agent in every mode; nothing is written.
+def evaluate(
+    trained: Trained, *, episodes: int, device: str = "cpu", video: Path | None = None
+) -> dict[str, Evaluation]:
+    """Evaluate a trained agent in every mode, headline first.
 
     Args:
-        path: the cell's folder.
+        trained: the agent.
         episodes: how many: the same that evaluations made while training play.
         device: where the agent computes.
+        video: file for a film of the first episode in the headline mode; None: none is made.
 
     Raises:
-        UsageError: no cell, or not finished.
-        DamagedFile: its files cannot be read back.
+        UsageError: its task cannot be played or filmed here.
     """
-    player = load_agent(path, device=device)
-    envs = [registry.make(player.task) for _ in range(episodes)]
-    found = evaluate_all(player.agent, [envs], [player.trained_with]) or {}
-    for env in envs:
-        env.close()
+    agent = trained.build(device)
+    if video is not None:
+        film.prepare(video)
+    envs: list[TaskEnv] = [registry.make(trained.task) for _ in range(episodes)]
+    try:
+        if video is not None:
+            envs[0] = film.Filmed(envs[0], video)
+        found = evaluate_all(agent, [envs], [trained.seed]) or {}
+    finally:
+        for env in envs:
+            env.close()
     return {mode: lanes[0] for mode, lanes in found.items()}

@@ -13,14 +13,16 @@ from tdmpc2_bench.env import TaskEnv
 NAMESPACE = "tdmpc2-bench"
 
 
-def make(task: str) -> TaskEnv:
-    """Build the environment of the task of that name.
+def make(task: str, *, render_mode: str | None = None) -> TaskEnv:
+    """Build the environment of the task of that name; ``render_mode`` may be "rgb_array".
 
     Raises:
         UnknownName: there is no such task.
         SuiteUnavailable: its simulator is not installed, or not supported yet.
     """
-    return registry.make(registry.task(task))
+    env = registry.make(registry.task(task))
+    env.render_mode = render_mode
+    return env
 
 
 for _task in registry.known_tasks():

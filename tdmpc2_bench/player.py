@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tdmpc2_bench import checkpoint, manifest, registry, seeding, variant
+from tdmpc2_bench import seeding, trained
 from tdmpc2_bench.agent import Agent, FloatArray
 from tdmpc2_bench.errors import UnknownName, UsageError
 from tdmpc2_bench.task import Task
@@ -67,26 +67,19 @@ class Player:
         return action
 
 
-def load_agent(cell: str | Path, *, device: str = "cpu", seed: int = 0) -> Player:
-    """The agent of a finished cell, ready to act.
+def load_agent(path: str | Path, *, device: str = "cpu", seed: int = 0) -> Player:
+    """A trained agent, ready to act.
 
     Args:
-        cell: the cell's folder, like runs/default/tdmpc2/default/walker-walk/1.
+        path: a cell's folder, like runs/default/tdmpc2/default/walker-walk/1 (its result, or its
+            newest checkpoint while it is not finished), one of its checkpoints, or a file of
+            weights.
         device: where it computes.
         seed: names the noise of its decisions.
 
     Raises:
-        UsageError: no cell, or not finished.
+        UsageError: no trained agent is there.
         DamagedFile: its files cannot be read back.
     """
-    place = manifest.find(Path(cell))
-    name, identity = place.cell, manifest.read(place)
-    finished = place.finished()
-    if finished is None:
-        msg = f"{name} is not finished; the command that began it continues it"
-        raise UsageError(msg)
-    task, entry = registry.task(name.task), registry.agent(name.agent)
-    config = variant.configure(entry.presets, identity["preset"], identity["overrides"])
-    agent = entry.build(config, task, [name.seed], device=device)
-    agent.load_weights([checkpoint.read_weights(finished.weights)])
-    return Player(agent, task, name.seed, seed=seed)
+    found = trained.find(Path(path))
+    return Player(found.build(device), found.task, found.seed, seed=seed)

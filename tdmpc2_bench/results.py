@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -49,12 +50,24 @@ def marks(cell: CellDir, attempt: AttemptDir) -> list[str]:
     return sorted({row["mark"] for row in events if row["event"] == "marked"})
 
 
+def planning_gap(returns: Mapping[str, float | None]) -> float | None:
+    """What planning adds: mean return of the planner less that of the policy's mean.
+
+    None for an agent that does not plan.
+
+    Args:
+        returns: mean return by mode.
+    """
+    planner, policy = returns.get("plan"), returns.get("mean")
+    return None if planner is None or policy is None else planner - policy
+
+
 def load(root: str | Path) -> pd.DataFrame:
     """Evaluations of all cells below an experiment's folder, one row per evaluation and mode.
 
     Columns: agent, variant, task, suite, seed, mode, headline (is it the agent's headline mode),
-    env_step, metric, value (mean over episodes), return, success, episodes, fingerprint, revision,
-    marks (see `marks`, joined by commas).
+    env_step, metric, value (mean over episodes), return, success, gap (in the planner's rows, see
+    `planning_gap`), episodes, fingerprint, revision, marks (joined by commas, see `marks`).
 
     Raises:
         UsageError: there are no cells.
@@ -82,6 +95,9 @@ def _rows(cell: CellDir) -> list[dict[str, Any]]:
     evaluations = read_chain(cell, attempt, "evals")
     marked = ",".join(marks(cell, attempt))
     rows = []
+    returns: dict[int, dict[str, float | None]] = {}
+    for found in evaluations:
+        returns.setdefault(found["env_step"], {})[found["mode"]] = _mean(found["return"])
     for found in evaluations:
         episode_return = _mean(found["return"])
         success = _mean(found["success_last"])
@@ -99,6 +115,9 @@ def _rows(cell: CellDir) -> list[dict[str, Any]]:
                 "value": episode_return if identity["metric"] == "return" else success,
                 "return": episode_return,
                 "success": success,
+                "gap": planning_gap(returns[found["env_step"]])
+                if found["mode"] == "plan"
+                else None,
                 "episodes": len(found["return"]),
                 "fingerprint": identity["fingerprint"],
                 "revision": identity["revision"],

@@ -10,12 +10,23 @@ import csv
 import io
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from tdmpc2_bench import checkpoint, done, failure, ownership, protocol, record, registry, variant
+from tdmpc2_bench import (
+    checkpoint,
+    done,
+    failure,
+    ownership,
+    protocol,
+    record,
+    registry,
+    trained,
+    variant,
+)
 from tdmpc2_bench.celldir import AttemptDir, CellDir
 from tdmpc2_bench.errors import BenchError, CellBusy, Diverged, Exit
 from tdmpc2_bench.job import Job, StopRequest
@@ -158,7 +169,11 @@ class Session:
         path = self._attempt.kept_weights(step)
         if every and step and step % every == 0 and not path.exists():
             path.parent.mkdir(exist_ok=True)
-            checkpoint.write_weights(path, interaction.agent.export()[0])
+            self._write_weights(path, interaction)
+
+    def _write_weights(self, path: Path, interaction: Interaction) -> None:
+        weights = interaction.agent.export()[0]
+        checkpoint.write_weights(path, weights, trained.identity(self._cell))
 
     def _evaluate(self, interaction: Interaction, stop: StopRequest) -> bool:
         """Evaluate in every mode and record it; thrown away if a stop is requested meanwhile."""
@@ -264,7 +279,7 @@ class Session:
         for log in (self._evals, self._train, self._events):
             log.sync()
         record.write_file(attempt.evals_csv, _csv(read_chain(self._cell, attempt, "evals")))
-        checkpoint.write_weights(attempt.weights, interaction.agent.export()[0])
+        self._write_weights(attempt.weights, interaction)
         if ownership.superseded(self._cell, attempt):
             msg = f"{self._cell.cell} was taken over by a later attempt; this one stops"
             raise CellBusy(msg)

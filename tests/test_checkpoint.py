@@ -468,16 +468,17 @@ def test_weights_come_back(tmp_path: Path) -> None:
         "b": np.zeros(0),
     }
     path = tmp_path / "weights.safetensors"
-    checkpoint.write_weights(path, weights)
+    checkpoint.write_weights(path, weights, {})
     found = checkpoint.read_weights(path)
     assert same({name: np.ascontiguousarray(array) for name, array in weights.items()}, found)
-    checkpoint.write_weights(path, {})
+    checkpoint.write_weights(path, {}, {"agent": "x"})
     assert checkpoint.read_weights(path) == {}
+    assert checkpoint.read_description(path) == {"agent": "x"}
 
 
 def test_damaged_weights_are_said(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
-    checkpoint.write_weights(path, {"a": np.arange(6.0)})
+    checkpoint.write_weights(path, {"a": np.arange(6.0)}, {})
     whole = path.read_bytes()
     for data in cut(whole):
         path.write_bytes(data)

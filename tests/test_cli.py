@@ -152,7 +152,9 @@ def test_run_status_eval_and_report_agree(
 
     cell = out / "uniform" / "default" / "toy-point" / "1"
     assert call(["eval", str(cell), "--episodes", "2", "--json"]) == 0
-    played = json.loads(capsys.readouterr().out)["sample"]["returns"]
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["gap"] is None and shown["task"] == "toy-point"
+    played = shown["modes"]["sample"]["returns"]
     rows = (cell / "attempt-1" / "evals.csv").read_text().splitlines()
     recorded = [float(row.split(",")[5]) for row in rows if row.startswith("400,")]
     assert played == recorded
@@ -237,7 +239,7 @@ def test_evaluating_what_is_no_cell_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(["eval", str(tmp_path)]) == 1
-    assert "is no cell" in capsys.readouterr().err
+    assert "holds no trained agent" in capsys.readouterr().err
 
 
 LOADED = (

@@ -69,6 +69,7 @@ def test_all_tasks_are_registered_with_gymnasium() -> None:
 def test_a_trained_agent_acts_as_in_its_evaluation(tmp_path: Path) -> None:
     """The policy's mean, which draws nothing, gives the recorded return."""
     pytest.importorskip("torch")
+    pytest.importorskip("pandas")
     settings = {
         "size": 1, "mlp_dim": 16, "enc_dim": 16, "latent_dim": 16, "num_samples": 8,
         "num_elites": 4, "num_pi_trajs": 2, "batch_size": 8, "iterations": 1, "seed_steps": 30,
@@ -81,6 +82,12 @@ def test_a_trained_agent_acts_as_in_its_evaluation(tmp_path: Path) -> None:
     folder = tmp_path / str(cell)
     player = tdmpc2_bench.load_agent(folder)
     assert player.modes == ("plan", "mean", "sample")
+    table = tdmpc2_bench.load_results(tmp_path)
+    for _, at in table.groupby("env_step"):
+        by_mode = at.set_index("mode")
+        expected = by_mode.loc["plan", "return"] - by_mode.loc["mean", "return"]
+        assert by_mode.loc["plan", "gap"] == pytest.approx(expected)
+        assert by_mode.loc[["mean", "sample"], "gap"].isna().all()
 
     from tdmpc2_bench import registry, seeding
 

@@ -52,6 +52,14 @@ def test_values_are_means_over_the_recorded_episodes(experiment: Path) -> None:
     assert found.item() == pytest.approx(expected)
 
 
+def test_the_gap_is_what_planning_adds_to_the_policy() -> None:
+    from tdmpc2_bench.results import planning_gap
+
+    assert planning_gap({"plan": 30.0, "mean": 12.5, "sample": 99.0}) == 17.5
+    assert planning_gap({"mean": 12.5, "sample": 99.0}) is None
+    assert planning_gap({"plan": None, "mean": 12.5}) is None
+
+
 def test_mean_curve_keeps_only_steps_that_all_seeds_have() -> None:
     steps = [np.array([0, 10, 20, 30]), np.array([0, 20, 30, 40])]
     values = [np.array([1.0, 2, 3, 4]), np.array([3.0, 5, 8, 9])]

@@ -19,7 +19,7 @@ _COMMANDS = {
     "run": "Train agents on tasks; the same command again continues what is missing.",
     "status": "Show how far an experiment's cells are.",
     "why": "Say why a cell is done, failed or stopped.",
-    "eval": "Evaluate the agent of a finished cell.",
+    "eval": "Evaluate a trained agent, and film it.",
     "report": "Draw an experiment's learning curves.",
 }
 
