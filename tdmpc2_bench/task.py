@@ -28,6 +28,7 @@ class Task:
     metric: Metric  # what the headline curve shows
     score_max: float  # value of the metric that maps to a score of 1
     source: str  # where the numbers of this row come from
+    terminates: bool = False  # whether episodes may also end for good, before the time limit
     tags: frozenset[str] = frozenset()
     aliases: tuple[str, ...] = ()  # other spellings of the name, accepted wherever a name is
 

@@ -108,6 +108,7 @@ class ModelLoss(NamedTuple):
     consistency: Tensor
     reward: Tensor
     value: Tensor
+    termination: dict[str, Tensor]  # empty but in episodic mode
     z: list[Tensor]
     targets: list[Tensor]
 
@@ -234,7 +235,14 @@ class Lane:
         masks = noise.keep_mask(1 - self.config.dropout, heads, rows, self.config.mlp_dim)
         return list(masks[0])
 
-    def model_loss(self, obs: Tensor, action: Tensor, reward: Tensor, noise: Noise) -> ModelLoss:
+    def model_loss(
+        self,
+        obs: Tensor,
+        action: Tensor,
+        reward: Tensor,
+        noise: Noise,
+        ends: Tensor | None = None,
+    ) -> ModelLoss:
         """Section "one gradient update", steps 1 to 3; (time, batch, ..) data."""
         config = self.config
         horizon, batch, action_dim = action.shape
@@ -249,7 +257,8 @@ class Lane:
                     self.decode(self.q("target_q", head, constants[t], sample.action))
                     for head in pair
                 )
-                targets.append(reward[t] + config.discount * torch.minimum(first, second))
+                goes_on = 1.0 if ends is None else 1.0 - ends[t].double()
+                targets.append(reward[t] + config.discount * goes_on * torch.minimum(first, second))
         z = [self.encode(obs[0])]
         for t in range(horizon):
             z.append(self.next(z[t], action[t]))
@@ -270,7 +279,31 @@ class Lane:
             + config.reward_coef * reward_loss
             + config.value_coef * value
         )
-        return ModelLoss(total, consistency, reward_loss, value, z, targets)
+        termination = {} if ends is None else self.termination(z[1:], ends)
+        if termination:
+            total = total + config.termination_coef * termination["termination_loss"]
+        return ModelLoss(total, consistency, reward_loss, value, termination, z, targets)
+
+    def termination(self, z: list[Tensor], ends: Tensor) -> dict[str, Tensor]:
+        """Cross-entropy of predicted ends, and what is found of those at the last step."""
+        probability = torch.stack([self.ends(row) for row in z])
+        likely = torch.where(ends > 0, probability, 1 - probability)
+        found, true = (probability[-1] > 0.5).tolist(), (ends[-1] > 0).tolist()
+        hits = sum(f and t for f, t in zip(found, true, strict=True))
+        recall = hits / sum(true) if any(true) else 1.0
+        precision = hits / sum(found) if any(found) else 0.0
+        f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+        if not any(true) and not any(found):
+            f1 = 1.0
+        return {
+            "termination_loss": -likely.log().mean(),
+            "termination_recall": torch.tensor(recall),
+            "termination_f1": torch.tensor(f1),
+        }
+
+    def ends(self, z: Tensor) -> Tensor:
+        """Probability that the episode has ended at z."""
+        return 1 / (1 + torch.exp(-self.mlp("termination", z)[:, 0]))
 
     def entropy(self, sample: Sample) -> Tensor:
         """The scaled entropy of every row, the release's or the later code's."""
@@ -319,7 +352,7 @@ class Learner:
         self.scale = 1.0
         groups: list[dict[str, Any]] = [
             {"params": lane.of("encoder"), "lr": 0.3 * 3e-4},
-            {"params": lane.of("dynamics", "reward", "q")},
+            {"params": lane.of("dynamics", "reward", "q", "termination")},
         ]
         self.model_optimizer = torch.optim.Adam(
             groups,
@@ -337,9 +370,10 @@ class Learner:
         obs, action, reward = (
             torch.from_numpy(columns[name]) for name in ("obs", "action", "reward")
         )
-        # The row of o_{t+1} holds a_t and r_t.
-        loss = lane.model_loss(obs, action[1:], reward[1:], noise)
-        trained = lane.of("encoder", "dynamics", "reward", "q")
+        # The row of o_{t+1} holds a_t, r_t and whether a_t ended the episode.
+        ends = torch.from_numpy(columns["terminated"])[1:] if lane.config.episodic else None
+        loss = lane.model_loss(obs, action[1:], reward[1:], noise, ends)
+        trained = lane.of("encoder", "dynamics", "reward", "q", "termination")
         norm = self._step(self.model_optimizer, loss.total, trained)
         policy_loss, self.scale = lane.policy_loss(loss.z, self.scale, noise)
         policy_norm = self._step(self.policy_optimizer, policy_loss, lane.of("policy"))
@@ -351,6 +385,7 @@ class Learner:
             "consistency_loss": loss.consistency.item(),
             "reward_loss": loss.reward.item(),
             "value_loss": loss.value.item(),
+            **{name: value.item() for name, value in loss.termination.items()},
             "grad_norm": norm,
             "policy_loss": policy_loss.item(),
             "policy_grad_norm": policy_norm,
@@ -479,13 +514,18 @@ def plan(
 
 
 def _value(lane: Lane, z: Tensor, sequence: Tensor, eps: Tensor, pair: Sequence[int]) -> float:
-    """Discounted rewards of a sequence, and the mean of two online heads at its end."""
+    """Discounted rewards of a sequence, and the mean of two online heads at its end.
+
+    In episodic mode all that comes after a step which probably ends the episode is left out.
+    """
     config = lane.config
     value = 0.0
     for t, row in enumerate(sequence):
         action = row.unsqueeze(0)
         value += config.discount**t * float(lane.reward(z, action))
         z = lane.next(z, action)
+        if config.episodic and float(lane.ends(z)) > 0.5:
+            return value
     last = lane.policy(z, eps.unsqueeze(0)).action
     heads = [float(lane.decode(lane.q("q", head, z, last))) for head in pair]
     return value + config.discount ** len(sequence) * (heads[0] + heads[1]) / 2

@@ -14,7 +14,7 @@ from torch import Tensor
 from tdmpc2_bench import seeding
 from tdmpc2_bench.agent import BoolArray, FloatArray, State, Step
 from tdmpc2_bench.baselines.noise import Noise
-from tdmpc2_bench.baselines.replay import Replay
+from tdmpc2_bench.baselines.replay import Column, Replay
 from tdmpc2_bench.baselines.tdmpc2 import losses
 from tdmpc2_bench.baselines.tdmpc2.config import ResolvedConfig, TDMPC2Config
 from tdmpc2_bench.baselines.tdmpc2.planner import Planner
@@ -63,17 +63,15 @@ class TDMPC2:
             [seeding.stream(seed, task.name, "update") for seed in seeds], device
         )
         self._draws = [seeding.stream(seed, task.name, "replay") for seed in seeds]
+        columns: dict[str, Column] = {
+            "obs": ((task.obs_dim,), np.float32),
+            "action": ((task.action_dim,), np.float32),
+            "reward": ((), np.float32),
+        }
+        if config.episodic:
+            columns["terminated"] = ((), np.bool_)
         self.replays = tuple(
-            Replay(
-                config.capacity,
-                task.episode_agent_steps,
-                {
-                    "obs": ((task.obs_dim,), np.float32),
-                    "action": ((task.action_dim,), np.float32),
-                    "reward": ((), np.float32),
-                },
-            )
-            for _ in seeds
+            Replay(config.capacity, task.episode_agent_steps, columns) for _ in seeds
         )
         self._agent_steps = 0
         self._debt = 0  # updates owed
@@ -84,6 +82,8 @@ class TDMPC2:
     def _model_optimizer(self) -> torch.optim.Adam:
         model, config = self._model, self._config
         rest = [*model.dynamics.parameters(), *model.reward.parameters(), *model.q.parameters()]
+        if config.episodic:
+            rest += model.termination.parameters()
         groups: list[dict[str, Any]] = [
             {"params": list(model.encoder.parameters()), "lr": config.lr * config.enc_lr_scale},
             {"params": rest},
@@ -131,22 +131,24 @@ class TDMPC2:
         """Store a training step and count what it makes due.
 
         Raises:
-            BenchError: the task ended an episode before its time limit.
+            BenchError: the task ended an episode before its time limit, in spite of settings.
         """
-        if step.terminated.any():
+        episodic = self._config.episodic
+        if step.terminated.any() and not episodic:
             msg = (
                 f"{self._task.name!r} ended an episode for good, but TD-MPC2 runs here without "
-                "termination; use a task whose episodes end by time limit only"
+                "termination; train with --set episodic=on"
             )
             raise BenchError(msg)
         for lane, replay in enumerate(self.replays):
             if step.active[lane]:
                 replay.append(
                     first=bool(step.first[lane]),
-                    last=bool(step.truncated[lane]),
+                    last=bool(step.terminated[lane] or step.truncated[lane]),
                     obs=step.obs[lane],
                     action=step.action[lane],
                     reward=step.reward[lane],
+                    **({"terminated": step.terminated[lane]} if episodic else {}),
                 )
         if step.first.any():  # a reset, not a step
             return
@@ -179,9 +181,7 @@ class TDMPC2:
         model.update_target()
         scalars = {
             "loss": loss.total,
-            "consistency_loss": loss.consistency,
-            "reward_loss": loss.reward,
-            "value_loss": loss.value,
+            **loss.parts,
             "grad_norm": grad_norm,
             **policy,
         }
@@ -218,12 +218,14 @@ class TDMPC2:
             replay.sample(rng, config.batch_size, config.horizon + 1)
             for replay, rng in zip(self.replays, self._draws, strict=True)
         ]
-        obs, action, reward = (
-            self._tensor(np.stack([columns[name] for columns in slices]))
-            for name in ("obs", "action", "reward")
+        columns = {
+            name: self._tensor(np.stack([found[name] for found in slices])) for name in slices[0]
+        }
+        # Row t + 1 holds the action, reward and end of step t, so the first row's are dropped.
+        ends = columns["terminated"][:, 1:].float() if config.episodic else None
+        return losses.Batch(
+            columns["obs"], columns["action"][:, 1:], columns["reward"][:, 1:], ends
         )
-        # Row t + 1 holds the action and reward of step t, so the first row's are dropped.
-        return losses.Batch(obs, action[:, 1:], reward[:, 1:])
 
     # Remembering
 

@@ -65,6 +65,8 @@ class TDMPC2Config:
     actor: Literal["maxent", "det"] = "maxent"  # stochastic with entropy bonus, or tanh(mean)
     entropy_coef: float = 1e-4  # alpha, fixed
     entropy: Literal["squashed", "gaussian"] = "squashed"  # which entropy term, see docs/agents
+    episodic: bool | None = None  # learn and plan with ends of episodes; if the task has any
+    termination_coef: float = 1.0  # weight of the termination loss, in episodic mode
     capacity: int = 1_000_000  # rows of replay
     discount: float | None = None  # gamma; from the episode length
     seed_steps: int | None = None  # random agent steps before learning; from the episode length
@@ -130,12 +132,13 @@ class TDMPC2Config:
         return replace(self, **missing)
 
     def resolved(self, task: Task) -> ResolvedConfig:
-        """Fill in what the size and the task say: the one set of settings, and its three rules."""
+        """Fill in what the size and the task say: the one set of settings, and its few rules."""
         extra = EXTRA_ITERATIONS if task.action_dim >= LARGE_ACTION_DIM else 0
         by_task = {
             "discount": task.discount,
             "seed_steps": task.seed_steps,
             "iterations": ITERATIONS + extra,
+            "episodic": task.terminates,
         }
         settings = asdict(self.expanded())
         missing = {name: value for name, value in by_task.items() if settings[name] is None}
@@ -154,6 +157,7 @@ class ResolvedConfig(TDMPC2Config):
     discount: float
     seed_steps: int
     iterations: int
+    episodic: bool
 
 
 _POSITIVE = (

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from tdmpc2_bench.baselines.noise import Noise
 from tdmpc2_bench.baselines.tdmpc2.config import ResolvedConfig
@@ -24,15 +25,14 @@ class Batch(NamedTuple):
     obs: Tensor  # (lanes, H + 1, batch, obs_dim), o_0 .. o_H
     action: Tensor  # (lanes, H, batch, action_dim), a_0 .. a_{H-1}
     reward: Tensor  # (lanes, H, batch), r_t of a_t
+    terminated: Tensor | None  # (lanes, H, batch), 1 where a_t ended the episode; episodic mode
 
 
 class ModelLoss(NamedTuple):
-    """The world model's loss and its parts, each (lanes,), and the latents it visited."""
+    """The world model's loss, what is worth a log of it, and the latents it visited."""
 
-    total: Tensor
-    consistency: Tensor
-    reward: Tensor
-    value: Tensor
+    total: Tensor  # (lanes,)
+    parts: dict[str, Tensor]  # each (lanes,)
     z: Tensor  # (lanes, H + 1, batch, latent_dim), the rollout z_0 .. z_H
 
 
@@ -43,25 +43,27 @@ def rho_weights(rho: float, steps: int, device: torch.device) -> Tensor:
 
 @torch.no_grad()
 def td_targets(
-    model: WorldModel, config: ResolvedConfig, reward: Tensor, next_z: Tensor, noise: Noise
+    model: WorldModel, config: ResolvedConfig, batch: Batch, next_z: Tensor, noise: Noise
 ) -> Tensor:
     """One-step targets y_t = r_t + gamma min_2 Q_target(z_{t+1}, a ~ pi), shape (lanes, H, batch).
 
     The smaller of two random target heads; one pair per lane for the whole batch. The target
-    heads never apply dropout.
+    heads never apply dropout. Nothing follows a step that ended its episode.
 
     Args:
         model: networks.
         config: resolved settings.
-        reward: shape (lanes, H, batch).
+        batch: rewards and ends.
         next_z: encoded real observations o_1 .. o_H, (lanes, H, batch, latent_dim).
         noise: one generator per lane.
     """
     z = next_z.flatten(1, 2)
     action = model.act(z, noise).action
     heads = model.target_q.heads(noise.pair(model.num_q))
-    value = model.values(heads, z, action).amin(1).view_as(reward)
-    return reward + (config.discount) * value
+    value = model.values(heads, z, action).amin(1).view_as(batch.reward)
+    if batch.terminated is not None:
+        value = (1 - batch.terminated) * value
+    return batch.reward + config.discount * value
 
 
 def model_loss(model: WorldModel, config: ResolvedConfig, batch: Batch, noise: Noise) -> ModelLoss:
@@ -74,7 +76,7 @@ def model_loss(model: WorldModel, config: ResolvedConfig, batch: Batch, noise: N
     weights = rho_weights(config.rho, horizon, batch.obs.device)
     with torch.no_grad():
         next_z = model.encode(batch.obs[:, 1:].flatten(1, 2)).unflatten(1, (horizon, batch_size))
-        target = td_targets(model, config, batch.reward, next_z, noise)
+        target = td_targets(model, config, batch, next_z, noise)
 
     latents = [model.encode(batch.obs[:, 0])]
     for t in range(horizon):
@@ -98,7 +100,35 @@ def model_loss(model: WorldModel, config: ResolvedConfig, batch: Batch, noise: N
         + config.reward_coef * reward
         + config.value_coef * value
     )
-    return ModelLoss(total, consistency, reward, value, z.detach())
+    parts = {"consistency_loss": consistency, "reward_loss": reward, "value_loss": value}
+    if batch.terminated is not None:
+        logits = model.end_logits(z[:, 1:].flatten(1, 2)).view_as(batch.terminated)
+        parts |= termination_parts(logits, batch.terminated)
+        total = total + config.termination_coef * parts["termination_loss"]
+    return ModelLoss(total, parts, z.detach())
+
+
+def termination_parts(logits: Tensor, terminated: Tensor) -> dict[str, Tensor]:
+    """Loss of predicted ends, and how well they are found; each (lanes,).
+
+    The loss is a plain mean of the binary cross-entropy. Recall and F1 count the last step alone,
+    the only one of a slice that can end an episode; they are 1 where there was nothing to find.
+
+    Args:
+        logits: of z_1 .. z_H, shape (lanes, H, batch).
+        terminated: 1 where the step to that latent ended its episode, same shape.
+    """
+    loss = functional.binary_cross_entropy_with_logits(logits, terminated, reduction="none")
+    found, true = logits[:, -1].detach() > 0, terminated[:, -1] > 0
+    hits = (found & true).sum(-1).float()
+    ends, claims = true.sum(-1), found.sum(-1)
+    return {
+        "termination_loss": loss.mean((1, 2)),
+        "termination_recall": torch.where(ends > 0, hits / ends.clamp(min=1), 1.0),
+        "termination_f1": torch.where(
+            ends + claims > 0, 2 * hits / (ends + claims).clamp(min=1), 1.0
+        ),
+    }
 
 
 def policy_values(

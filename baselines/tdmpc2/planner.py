@@ -28,12 +28,22 @@ class Plan(NamedTuple):
     num_nan: Tensor  # (lanes, envs) how many candidate values were not numbers and counted as 0
 
 
+class Path(NamedTuple):
+    """Where candidate sequences have come to in the model."""
+
+    z: Tensor  # (lanes, rows, latent_dim)
+    steps: int  # followed so far
+    rewards: Tensor  # (lanes, rows), discounted sum so far
+    alive: Tensor  # (lanes, rows), 0 once the model has foreseen the episode's end
+
+
 class Rollout(NamedTuple):
     """Candidate sequences followed through the model, before their last value is added."""
 
     actions: Tensor  # (lanes, envs, candidates, horizon, action_dim)
     z: Tensor  # (lanes, envs, candidates, latent_dim) at the end of the horizon
     rewards: Tensor  # (lanes, envs, candidates), discounted sum over the horizon
+    alive: Tensor  # (lanes, envs, candidates), what the last value counts
 
 
 class Planner:
@@ -82,17 +92,12 @@ class Planner:
     def _follow_policy(self, z: Tensor, noise: Noise) -> Rollout:
         """Sequences of the policy prior; the same in all iterations, so followed only once."""
         split = (z.shape[1], self._config.num_pi_trajs)  # envs, candidates of each
-        z = z.repeat_interleave(self._config.num_pi_trajs, dim=1)
-        actions, rewards = [], []
+        path = _beginning(z.repeat_interleave(self._config.num_pi_trajs, dim=1))
+        actions = []
         for _ in range(self._config.horizon):
-            actions.append(self._model.act(z, noise).action)
-            rewards.append(self._model.rewards(z, actions[-1]))
-            z = self._model.next(z, actions[-1])
-        return Rollout(
-            torch.stack(actions, dim=2).unflatten(1, split),
-            z.unflatten(1, split),
-            self._discounted(rewards).unflatten(1, split),
-        )
+            actions.append(self._model.act(path.z, noise).action)
+            path = self._follow(path, actions[-1])
+        return _rollout(torch.stack(actions, dim=2), path, split)
 
     def _candidates(
         self, z: Tensor, mean: Tensor, std: Tensor, noise: Noise, proposals: Rollout
@@ -105,17 +110,24 @@ class Planner:
         eps = noise.normal(envs, count, horizon, action_dim)
         actions = (mean.unsqueeze(2) + std.unsqueeze(2) * eps).clamp_(-1, 1)
         steps = actions.flatten(1, 2)  # (lanes, envs * count, horizon, action_dim)
-        rewards = []
-        for t in range(horizon):  # at t = 0 all samples of an environment share one row of z
-            action = steps[:, :, t]
-            rewards.append(self._model.rewards(z, action))
-            z = self._model.next(z, action)
-        split = (envs, count)
-        return Rollout(
-            torch.cat([proposals.actions, actions], dim=2),
-            torch.cat([proposals.z, z.unflatten(1, split)], dim=2),
-            torch.cat([proposals.rewards, self._discounted(rewards).unflatten(1, split)], dim=2),
-        )
+        path = _beginning(z)  # at first all samples of an environment share one row of z
+        for t in range(horizon):
+            path = self._follow(path, steps[:, :, t])
+        samples = _rollout(steps, path, (envs, count))
+        return Rollout(*(torch.cat(pair, dim=2) for pair in zip(proposals, samples, strict=True)))
+
+    def _follow(self, path: Path, action: Tensor) -> Path:
+        """Take one agent step in the model.
+
+        The reward of the step that ends the episode still counts, later ones do not.
+        """
+        reward = self._model.rewards(path.z, action)
+        rewards = path.rewards + self._config.discount**path.steps * path.alive * reward
+        z = self._model.next(path.z, action)
+        alive = path.alive
+        if self._config.episodic:
+            alive = alive * (self._model.end_logits(z) <= 0)  # a probability of at most 0.5
+        return Path(z, path.steps + 1, rewards, alive)
 
     def _values(self, candidates: Rollout, noise: Noise) -> Tensor:
         """Rewards plus the discounted value at the end, shape (lanes, envs, candidates).
@@ -127,14 +139,8 @@ class Planner:
         action = self._model.act(z, noise).action
         heads = self._model.q.heads(noise.pair(self._model.num_q))
         last = self._model.values(heads, z, action).mean(1).view_as(candidates.rewards)
-        return candidates.rewards + self._config.discount**self._config.horizon * last
-
-    def _discounted(self, rewards: list[Tensor]) -> Tensor:
-        """Sum of rewards, weighted by the discount to the power of their step."""
-        total = torch.zeros_like(rewards[0])
-        for t, reward in enumerate(rewards):
-            total = total + self._config.discount**t * reward
-        return total
+        discount = self._config.discount**self._config.horizon
+        return candidates.rewards + discount * candidates.alive * last
 
     def _elites(self, actions: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Best sequences (lanes, envs, elites, horizon, action_dim) and weights (.., elites)."""
@@ -142,6 +148,16 @@ class Planner:
         elites = actions.gather(2, index[..., None, None].expand(-1, -1, -1, *actions.shape[3:]))
         weights = (self._config.temperature * (best - best.amax(2, keepdim=True))).exp()
         return elites, weights / weights.sum(2, keepdim=True)
+
+
+def _beginning(z: Tensor) -> Path:
+    return Path(z, 0, torch.zeros((), device=z.device), torch.ones((), device=z.device))
+
+
+def _rollout(actions: Tensor, path: Path, split: tuple[int, int]) -> Rollout:
+    """What was followed to the end, its rows split into (envs, candidates)."""
+    alive = path.alive.expand_as(path.rewards)
+    return Rollout(*(x.unflatten(1, split) for x in (actions, path.z, path.rewards, alive)))
 
 
 def _draw(actions: Tensor, weights: Tensor, noise: Noise) -> Tensor:

@@ -1,4 +1,4 @@
-"""TD-MPC2's networks: encoder, latent dynamics, reward, policy prior and Q-ensemble.
+"""TD-MPC2's networks: encoder, latent dynamics, reward, policy prior, Q-ensemble, termination.
 
 Every tensor has the lane axis first: data (lanes, rows, width). There is no target encoder and no
 target policy; only the Q-ensemble has one. Source: TD-MPC2, section 3.1 and appendix.
@@ -56,7 +56,11 @@ class WorldModel(nn.Module):
         self.reward = mlp([z_a, *hidden, self.regression.width], (lanes,))
         self.policy = mlp([latent, *hidden, 2 * task.action_dim], (lanes,))
         self.q = mlp([z_a, *hidden, self.regression.width], (lanes, self.num_q))
-        for network in (self.encoder, self.dynamics, self.reward, self.policy, self.q):
+        networks = [self.encoder, self.dynamics, self.reward, self.policy, self.q]
+        if config.episodic:  # last, so that it shifts no other network's start
+            self.termination = mlp([latent, *hidden, 1], (lanes,))
+            networks.append(self.termination)
+        for network in networks:
             # With zero reward and value outputs every logit is exactly 0 before the first update
             # (a tested invariant: the authors' code lost it for the Q heads from 2024 to 2026).
             network.initialise(generators, zero_output=network in {self.reward, self.q})
@@ -73,6 +77,10 @@ class WorldModel(nn.Module):
     def rewards(self, z: Tensor, action: Tensor) -> Tensor:
         """Decoded rewards, shape (lanes, rows)."""
         return self.regression.decode(self.reward(z, action))
+
+    def end_logits(self, z: Tensor) -> Tensor:
+        """Logits that the episode has ended at z, shape (lanes, rows); in episodic mode only."""
+        return self.termination(z).squeeze(-1)
 
     def act(self, z: Tensor, noise: Noise) -> PolicySample:
         """Sample the policy prior at latents (lanes, rows, latent_dim).

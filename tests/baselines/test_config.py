@@ -17,7 +17,7 @@ from tdmpc2_bench.baselines.tdmpc2.config import (
 from tdmpc2_bench.task import Task
 
 TASKS = registry.tasks()
-BY_TASK = {"discount", "seed_steps", "iterations"}
+BY_TASK = {"discount", "seed_steps", "iterations", "episodic"}
 
 
 def test_the_defaults_are_those_of_the_method() -> None:
@@ -50,6 +50,8 @@ def test_the_defaults_are_those_of_the_method() -> None:
         "actor": "maxent",
         "entropy_coef": 1e-4,
         "entropy": "squashed",
+        "episodic": None,
+        "termination_coef": 1.0,
         "capacity": 1_000_000,
         "discount": None,
         "seed_steps": None,
@@ -90,7 +92,7 @@ def test_the_presets_differ_in_the_entropy_term_alone() -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_tasks_differ_in_three_settings_alone(preset: str) -> None:
+def test_tasks_differ_in_what_follows_from_them_alone(preset: str) -> None:
     assert len(TASKS) == 104
     common = []
     for task in TASKS:
@@ -102,7 +104,7 @@ def test_tasks_differ_in_three_settings_alone(preset: str) -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_the_three_settings_follow_the_methods_rules(task: Task, preset: str) -> None:
+def test_what_follows_from_the_task_follows_the_methods_rules(task: Task, preset: str) -> None:
     """Section 7: gamma = clip((L/5 - 1) / (L/5), 0.95, 0.995), L in agent steps."""
     config = PRESETS[preset].resolved(task)
     expected = {  # suite: gamma, random agent steps
@@ -113,6 +115,7 @@ def test_the_three_settings_follow_the_methods_rules(task: Task, preset: str) ->
     }[task.suite]
     assert (config.discount, config.seed_steps) == pytest.approx(expected)
     assert config.iterations == (8 if task.action_dim >= 20 else 6)
+    assert not config.episodic and not task.terminates
 
 
 def test_iterations_rise_at_twenty_action_dimensions() -> None:

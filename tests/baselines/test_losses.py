@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import plain
@@ -34,6 +35,7 @@ SETTINGS: list[dict[str, Any]] = [
     {"norm": "none", "latent_norm": "none"},
     {"bin_limit": 2.0},
     {"discount": 0.5},
+    {"episodic": True, "termination_coef": 3.0, "horizon": 2},
 ]
 
 
@@ -46,10 +48,13 @@ def shaken(config: ResolvedConfig) -> WorldModel:
 
 def random_batch(config: ResolvedConfig) -> losses.Batch:
     horizon = config.horizon
+    ends = torch.zeros(LANES, horizon, BATCH)
+    ends[:, -1, ::2] = 1.0
     return losses.Batch(
         torch.randn(LANES, horizon + 1, BATCH, 5),
         torch.rand(LANES, horizon, BATCH, 2) * 2 - 1,
         torch.randn(LANES, horizon, BATCH) * 3,
+        ends if config.episodic else None,
     )
 
 
@@ -134,8 +139,9 @@ def test_targets_take_the_smaller_of_two_target_heads() -> None:
     config, model = constant_heads()
     reward = torch.tensor([[[10.0, 20.0]]])
     noise, counts = plain.noise(5), {1.0: 0, 2.0: 0, 3.0: 0}
+    batch = losses.Batch(torch.zeros(0), torch.zeros(0), reward, None)
     for _ in range(300):
-        y = losses.td_targets(model, config, reward, torch.rand(1, 1, 2, 16), noise)
+        y = losses.td_targets(model, config, batch, torch.rand(1, 1, 2, 16), noise)
         smaller = (y - reward) / 0.5
         close(smaller, smaller[0, 0, 0].expand(1, 1, 2))  # one pair for the whole batch
         counts[round(smaller[0, 0, 0].item(), 4)] += 1
@@ -166,11 +172,15 @@ def test_model_loss_and_its_gradient_equal_the_plain_ones(overrides: dict[str, A
     loss.total.sum().backward()
     for i in range(LANES):
         lane = plain.Lane(model.state_dict(), config, i)
+        ends = None if batch.terminated is None else batch.terminated[i]
         expected = lane.model_loss(
-            batch.obs[i], batch.action[i], batch.reward[i], plain.noise(7 + i)
+            batch.obs[i], batch.action[i], batch.reward[i], plain.noise(7 + i), ends
         )
-        for part in ("total", "consistency", "reward", "value"):
-            close(getattr(loss, part)[i], getattr(expected, part))
+        close(loss.total[i], expected.total)
+        for part in ("consistency", "reward", "value"):
+            close(loss.parts[f"{part}_loss"][i], getattr(expected, part))
+        for part, value in expected.termination.items():
+            close(loss.parts[part][i], value)
         close(loss.z[i], torch.stack(expected.z))
         assert not loss.z.requires_grad
         expected.total.backward()
@@ -234,7 +244,7 @@ def test_the_encoder_learns_from_the_first_observation_alone() -> None:
     model, batch = shaken(config), random_batch(config)
     obs = batch.obs.requires_grad_()
     loss = losses.model_loss(model, config, batch, plain.noise(7, 8))
-    loss.consistency.sum().backward()
+    loss.parts["consistency_loss"].sum().backward()
     assert obs.grad is not None
     assert (obs.grad[:, 0] != 0).any()
     assert not obs.grad[:, 1:].any()
@@ -243,10 +253,41 @@ def test_the_encoder_learns_from_the_first_observation_alone() -> None:
 def test_targets_are_constants_without_dropout() -> None:
     config, other = plain.resolved(dropout=0.0), plain.resolved(dropout=0.9)
     model = shaken(config)
-    arguments = torch.randn(LANES, 3, BATCH), latents(config)[:, 1:]
+    arguments = random_batch(config), latents(config)[:, 1:]
     y = losses.td_targets(model, config, *arguments, plain.noise(7, 8))
     assert not y.requires_grad
     assert torch.equal(y, losses.td_targets(model, other, *arguments, plain.noise(7, 8)))
+
+
+# Ends of episodes
+
+
+def test_nothing_follows_a_step_that_ended_its_episode() -> None:
+    config = plain.resolved(episodic=True)
+    model, batch, z = shaken(config), random_batch(config), latents(config)[:, 1:]
+    assert batch.terminated is not None
+    y = losses.td_targets(model, config, batch, z, plain.noise(7, 8))
+    ended = batch.terminated > 0
+    assert ended.any() and torch.equal(y[ended], batch.reward[ended])
+    without = batch._replace(terminated=None)
+    other = losses.td_targets(model, config, without, z, plain.noise(7, 8))
+    assert torch.equal(y[~ended], other[~ended])
+    assert not torch.isclose(y[ended], other[ended]).any()
+
+
+def test_termination_is_scored_at_the_last_step_alone() -> None:
+    """Two lanes of H = 2 and three rows: hits, misses and false alarms counted by hand."""
+    logits = torch.tensor(
+        [[[9.0, 9, 9], [1, -1, 1]], [[9, 9, 9], [-1, -1, -1]]]
+    )  # hit, miss, alarm
+    ends = torch.tensor([[[0.0, 0, 0], [1, 1, 0]], [[0, 0, 0], [0, 0, 0]]])
+    found = losses.termination_parts(logits, ends)
+    close(found["termination_recall"], torch.tensor([1 / 2, 1.0]))
+    close(found["termination_f1"], torch.tensor([2 * 1 / (2 + 2), 1.0]))
+    alarm = 9 + math.log1p(math.exp(-9.0))  # cross-entropy of a sure and false claim
+    hit, miss = math.log1p(math.exp(-1.0)), 1 + math.log1p(math.exp(-1.0))
+    expected = [(3 * alarm + hit + miss + miss) / 6, (3 * alarm + 3 * hit) / 6]
+    close(found["termination_loss"], torch.tensor(expected))
 
 
 def test_dropout_is_its_own_in_every_head_and_row() -> None:

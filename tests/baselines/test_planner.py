@@ -96,6 +96,7 @@ def compare(
         {"actor": "det"},
         {"num_bins": 0},
         {"discount": 0.5, "dropout": 0.9},
+        {"episodic": True, "horizon": 4, "max_std": 0.5},  # few actions at the bounds, so no ties
     ],
     ids=str,
 )
@@ -213,6 +214,26 @@ def test_values_that_are_no_numbers_count_as_zero_and_are_counted(
     assert (plan.num_nan == config.iterations).all()
     close(plan.action, torch.stack(breaking))
     compare(model, config, plan, (obs, mean, first), explore=False)
+
+
+@pytest.mark.parametrize(("logit", "counted"), [(1e-3, 1), (-1e-3, 3)])
+def test_after_a_foreseen_end_nothing_counts_but_the_reward_that_led_to_it(
+    logit: float, counted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every reward is 1 and every value 10; the model says the same of all latents' ends."""
+    config = plain.resolved(episodic=True, horizon=3, discount=0.5, num_elites=11)
+    model = shaken(config)
+    monkeypatch.setattr(model, "end_logits", lambda z: torch.full(z.shape[:2], logit))
+    monkeypatch.setattr(model, "rewards", lambda z, action: torch.ones(action.shape[:2]))
+    monkeypatch.setattr(
+        model, "values", lambda heads, z, action: torch.full((LANES, 2, z.shape[1]), 10.0)
+    )
+    planner = Planner(model, config)
+    proposals = planner._follow_policy(model.encode(observations()), plain.noise(7, 8))
+    values = planner._values(proposals, plain.noise(7, 8))
+    rewards = sum(0.5**t for t in range(counted))
+    last = 0.5**3 * 10 if counted == 3 else 0.0
+    close(values, torch.full_like(values, rewards + last))
 
 
 def test_planning_without_proposals_of_the_policy() -> None:

@@ -42,7 +42,10 @@ def _shaken(weights: Mapping[str, NDArray[Any]], seed: int) -> dict[str, NDArray
 
 
 class World:
-    """A loop of our own: random observations and rewards, fixed episodes, one per lane."""
+    """A loop of our own: random observations and rewards, one episode per lane at a time.
+
+    Episodes end by time limit; those of an episodic agent end for good, but for every third.
+    """
 
     def __init__(self, agent: TDMPC2, seeds: Sequence[int] = (1,)) -> None:
         """Begin the first episode."""
@@ -51,13 +54,16 @@ class World:
         self.carry: PlannerCarry = agent.carry(1, [np.random.default_rng(s) for s in seeds])
         self.agent_steps = 0
         self.actions: list[FloatArray] = []
+        self._episode = 0
         self._reset()
 
     def _reset(self) -> None:
         self.first = True
         self._observe(np.zeros((len(self.rngs), 2), np.float32))
 
-    def _observe(self, action: FloatArray, *, truncated: bool = False) -> None:
+    def _observe(
+        self, action: FloatArray, *, truncated: bool = False, terminated: bool = False
+    ) -> None:
         self.obs = np.stack([rng.standard_normal(5) for rng in self.rngs]).astype(np.float32)
         reward = np.stack([rng.standard_normal() for rng in self.rngs]).astype(np.float32)
         everywhere = np.ones(len(self.rngs), np.bool_)
@@ -67,7 +73,7 @@ class World:
                 action=action,
                 reward=reward * (not self.first),
                 first=everywhere & self.first,
-                terminated=~everywhere,
+                terminated=everywhere & terminated,
                 truncated=everywhere & truncated,
                 active=everywhere,
             )
@@ -84,7 +90,9 @@ class World:
         self.actions.append(action[:, 0])
         self.agent_steps += 1
         over = self.agent_steps % EPISODE == 0
-        self._observe(action[:, 0], truncated=over)
+        self._episode += over
+        ends = over and self.agent._config.episodic and self._episode % 3 > 0
+        self._observe(action[:, 0], truncated=over and not ends, terminated=ends)
         if over:
             self._reset()
 
@@ -165,9 +173,9 @@ def test_an_evaluation_never_acts_at_random() -> None:
     assert np.array_equal(one, other)
 
 
-def test_a_termination_is_refused() -> None:
+def test_a_termination_is_refused_but_in_episodic_mode() -> None:
     agent, no = built(), np.zeros(1, np.bool_)
-    with pytest.raises(BenchError, match=r"plain-task.*termination"):
+    with pytest.raises(BenchError, match=r"plain-task.*episodic=on"):
         agent.observe(
             Step(
                 obs=np.zeros((1, 5), np.float32),
@@ -267,6 +275,7 @@ def tensors(weights: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
         {"actor": "det", "num_q": 2},
         {"horizon": 1, "num_bins": 1, "enc_layers": 3},
         {"tau": 0.3},
+        {"episodic": True, "termination_coef": 2.0},
     ],
     ids=str,
 )
@@ -357,17 +366,18 @@ def continued(world: World, seeds: Sequence[int], **overrides: Any) -> World:
     return copy
 
 
+@pytest.mark.parametrize("episodic", [False, True], ids=["", "episodic"])
 @pytest.mark.parametrize(
     ("steps", "updates"), [(5, 0), (SEED_STEPS + 1, 0), (SEED_STEPS + 1, 3), (40, 2)]
 )
-def test_a_restored_agent_goes_on_bit_for_bit(steps: int, updates: int) -> None:
+def test_a_restored_agent_goes_on_bit_for_bit(steps: int, updates: int, *, episodic: bool) -> None:
     """While seeding, in the burst, in mid-episode, and once the ring overwrites its first rows."""
-    seeds = (1, 2)
-    world = World(built(seeds, capacity=30), seeds)
+    seeds, overrides = (1, 2), {"capacity": 30, "episodic": episodic}
+    world = World(built(seeds, **overrides), seeds)
     world.steps(steps)
     for _ in range(updates):
         world.agent.update()
-    copy = continued(world, seeds, capacity=30)
+    copy = continued(world, seeds, **overrides)
     assert equal(world.agent.state(), copy.agent.state())
     assert world.agent.updates_due() == copy.agent.updates_due()
     world.actions = []

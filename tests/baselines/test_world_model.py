@@ -97,6 +97,19 @@ def test_values_without_bins_are_exactly_zero_before_the_first_update(num_bins: 
     assert not model.values(model.q.heads(torch.tensor([[3, 1]])), z, action).any()
 
 
+def test_a_termination_head_shifts_no_other_weight_and_does_not_start_at_zero() -> None:
+    without, episodic = (
+        WorldModel(plain.resolved(episodic=flag), plain.TASK, [plain.generator(1)])
+        for flag in (False, True)
+    )
+    found = episodic.state_dict()
+    assert all(torch.equal(found.pop(name), w) for name, w in without.state_dict().items())
+    assert {name.split(".")[0] for name in found} == {"termination"}
+    sizes = [16 * 16 + 3 * 16, 16 * 16 + 3 * 16, 16 + 1]  # weights, bias, norm; the last is plain
+    assert sum(w.numel() for w in found.values()) == sum(sizes)
+    assert episodic.end_logits(torch.rand(1, 3, 16)).abs().min() > 0
+
+
 def test_policy_and_dynamics_do_not_start_at_zero(model: WorldModel) -> None:
     z = model.encode(torch.randn(2, 6, 5))
     assert model.policy(z).std() > 1e-3
