@@ -14,12 +14,8 @@ import numpy as np
 from tdmpc2_bench.env import FloatArray, TaskEnv
 from tdmpc2_bench.errors import UsageError
 
-_RENDERER = "MUJOCO_GL"  # what MuJoCo's Python libraries read when they are first imported
-_OFF = {"disable", "disabled", "off", "false", "0"}
-_INSTALL = (
-    "install a renderer that needs no screen: sudo apt-get install libosmesa6, or libegl1 with a "
-    "GPU's driver"
-)
+RENDERER = "MUJOCO_GL"  # what MuJoCo's Python libraries read when they are first imported
+OFF = {"disable", "disabled", "off", "false", "0"}
 
 
 def prepare(path: Path) -> None:
@@ -41,21 +37,21 @@ def prepare(path: Path) -> None:
 
 def _choose_renderer() -> None:
     """Have MuJoCo draw without a screen, unless the user has said how it is to draw."""
-    given = os.environ.get(_RENDERER, "").lower()
-    if given and given not in _OFF:
+    given = os.environ.get(RENDERER, "").lower()
+    if given and given not in OFF:
         return
-    if "mujoco" in sys.modules and given in _OFF:
+    if "mujoco" in sys.modules and given in OFF:
         msg = (
             "MuJoCo was loaded without a renderer before the film was asked for; "
-            f"set {_RENDERER}=osmesa or egl before Python starts"
+            f"set {RENDERER}=osmesa or egl before Python starts"
         )
         raise UsageError(msg)
     if Path("/dev/dri").exists() and ctypes.util.find_library("EGL"):
-        os.environ[_RENDERER] = "egl"
+        os.environ[RENDERER] = "egl"
     elif ctypes.util.find_library("OSMesa"):
-        os.environ[_RENDERER] = "osmesa"
+        os.environ[RENDERER] = "osmesa"
     else:  # a task that does not draw with MuJoCo gets by without
-        os.environ.setdefault(_RENDERER, "disable")
+        os.environ.setdefault(RENDERER, "disable")
 
 
 class Filmed(TaskEnv):

@@ -19,7 +19,7 @@ _POLL_SECONDS = 0.2
 _IMPATIENT = 2  # requests to stop after which nobody waits for checkpoints
 
 # Libraries that start threads read these once, when they load.
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,7 @@ class _Grid:
             if gpu is None:
                 return
             self._waiting.remove(waiting)
-            environment = dict.fromkeys(_THREAD_VARIABLES, str(self._limits.threads))
+            environment = dict.fromkeys(THREAD_VARIABLES, str(self._limits.threads))
             self._running.append(RunnerProcess(waiting.job, environment, gpu))
 
     def _tell(self) -> None:

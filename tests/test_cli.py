@@ -31,7 +31,7 @@ def test_ls_tasks_lists_104_with_every_column_as_json(capsys: pytest.CaptureFixt
     assert len(rows) == 104
     columns = {"name", "suite", "aliases", "env_id", "obs_dim", "action_dim", "episode_steps"}
     columns |= {"episode_agent_steps", "action_repeat", "discount", "seed_steps", "budget"}
-    columns |= {"eval_every", "metric", "score_max", "tags", "source"}
+    columns |= {"eval_every", "metric", "score_max", "terminates", "tags", "source"}
     assert all(columns == set(row) for row in rows)
 
 
@@ -249,7 +249,9 @@ LOADED = (
 )
 
 
-@pytest.mark.parametrize("arguments", [["ls", "tasks"], ["ls", "presets"], ["--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["ls", "tasks"], ["ls", "presets"], ["--help"], ["doctor", "--help"]]
+)
 def test_listing_loads_nothing_heavy(arguments: list[str]) -> None:
     command = [sys.executable, "-P", "-c", LOADED.format(arguments=arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

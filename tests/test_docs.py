@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from tdmpc2_bench import registry
 from tdmpc2_bench.cli import _COMMANDS, call, cli
+from tdmpc2_bench.doctor import traps
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -50,6 +51,17 @@ def test_the_preset_table_names_exactly_the_fields_that_differ() -> None:
     section = page.partition("## Presets")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)
     assert set(rows) == differing
+
+
+def test_every_trap_is_documented_as_it_is() -> None:
+    page = (ROOT / "docs" / "doctor.md").read_text()
+    rows = []
+    for trap in traps.TRAPS:
+        versions = [f"`{one}`" for one in trap.together]
+        versions += [f"no `{trap.without}`"] if trap.without else []
+        rows.append(f"| {', '.join(versions)} | {trap.breaks} | {trap.cure} |")
+    section = page.partition("## Traps")[2]
+    assert rows == re.findall(r"^\| .*`.*$", section, flags=re.MULTILINE)
 
 
 def test_every_test_that_a_page_names_exists() -> None:

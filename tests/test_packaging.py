@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("tdmpc2_bench", "suites", "baselines", "reports")
+FOLDERS = ("tdmpc2_bench", "suites", "baselines", "reports", "constraints")
 DISTRIBUTION = importlib.metadata.distribution("tdmpc2-bench")
 
 
@@ -44,7 +44,7 @@ def test_every_source_and_data_file_is_installed() -> None:
         installed_name(path)
         for folder in FOLDERS
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and path.suffix in {".py", ".xml", ".typed"}
+        if path.is_file() and path.suffix in {".py", ".xml", ".txt", ".typed"}
     }
     installed = {str(path) for path in DISTRIBUTION.files or []}
     assert not expected - installed
@@ -53,7 +53,7 @@ def test_every_source_and_data_file_is_installed() -> None:
 def test_bare_folder_names_are_not_importable(tmp_path: Path) -> None:
     code = (
         "import importlib.util as u, tdmpc2_bench.suites, tdmpc2_bench.baselines\n"
-        "print([n for n in ('suites', 'baselines', 'reports') if u.find_spec(n)])"
+        f"print([n for n in {FOLDERS[1:]} if u.find_spec(n)])"
     )
     command = [sys.executable, "-P", "-c", code]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)

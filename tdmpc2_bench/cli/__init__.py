@@ -16,6 +16,7 @@ from tdmpc2_bench.errors import BenchError, Exit, UsageError
 # Command -> what `--help` says of it. Its module and its click command bear the same name.
 _COMMANDS = {
     "ls": "List tasks, suites, agents or presets.",
+    "doctor": "Check the installation and the machine, and try tasks.",
     "run": "Train agents on tasks; the same command again continues what is missing.",
     "status": "Show how far an experiment's cells are.",
     "why": "Say why a cell is done, failed or stopped.",
@@ -49,7 +50,8 @@ class _Commands(click.Group):
 def cli() -> None:
     """Train TD-MPC2 and its baselines on 104 continuous-control tasks, with honest curves.
 
-    Exit codes: 0 all well, 1 wrong usage, 2 some cells failed, 3 interrupted (run again to go on).
+    Exit codes: 0 all well, 1 wrong usage, 2 some cells failed or something is broken, 3 interrupted
+    (run again to go on).
     """
 
 

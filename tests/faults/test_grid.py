@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from learner import job
+from processes import is_gone
 
 from tdmpc2_bench import diagnosis, failure, grid, runner_process, status
 from tdmpc2_bench.celldir import Cell, CellDir
@@ -39,11 +39,6 @@ def run(registered_learner: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 def cell(seed: int) -> Cell:
     return Cell("learner", "default", "toy-point", seed)
-
-
-def is_gone(pid: int) -> bool:
-    """Whether a process has ended; whoever inherited it need not have noticed yet."""
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def attempts(root: Path, seed: int) -> int:

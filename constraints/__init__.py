@@ -1,0 +1,1 @@
+"""The versions that were tested together, as files that pip takes with ``-c``."""
