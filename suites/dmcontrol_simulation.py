@@ -76,7 +76,7 @@ class DmControlSimulation:
         except (RuntimeError, ImportError, AttributeError) as error:
             msg = (
                 f"MuJoCo cannot draw here ({error}); install a renderer that needs no screen: "
-                "sudo apt-get install libosmesa6, and set MUJOCO_GL=osmesa"
+                "sudo apt-get install libosmesa6, and set MUJOCO_GL=osmesa before Python starts"
             )
             raise UsageError(msg) from error
         return picture

@@ -25,6 +25,7 @@ class Outcome(NamedTuple):
     obs: NDArray[Any]  # shape (obs_dim,), any float type
     reward: float
     terminated: bool = False  # a true end of the episode; never a time limit
+    truncated: bool = False  # the simulator itself ended the episode, for no reason in its state
     success: bool | None = None  # None where the suite has no notion of success
 
 
@@ -95,11 +96,11 @@ class TaskEnv(gymnasium.Env[FloatArray, FloatArray]):
         for _ in range(self.task.action_repeat):
             outcome = self.simulation.step(action)
             reward += float(outcome.reward)
-            if outcome.terminated:
+            if outcome.terminated or outcome.truncated:
                 break
         self._agent_steps_left -= 1
-        truncated = self._agent_steps_left == 0 and not outcome.terminated
-        if outcome.terminated:
+        truncated = (outcome.truncated or self._agent_steps_left == 0) and not outcome.terminated
+        if outcome.terminated or truncated:
             self._agent_steps_left = 0
         info = {} if outcome.success is None else {"success": bool(outcome.success)}
         return self._observation(outcome.obs), reward, outcome.terminated, truncated, info

@@ -4,6 +4,7 @@ BenchError
 ├── UsageError             the request itself is wrong: nothing was started or written
 │   ├── UnknownName        no task, suite, agent, preset or config field of that name
 │   ├── SuiteUnavailable   the suite's simulator is not installed, or not supported yet
+│   ├── BrokenPlugin       what another package adds cannot be used
 │   └── ProtocolMismatch   a started cell was made under another protocol or other versions
 ├── CellBusy               another process owns the cell
 ├── DamagedFile            a file contradicts its own checksum, or cannot be read back
@@ -52,6 +53,10 @@ class UnknownName(UsageError):
 
 class SuiteUnavailable(UsageError):
     """A suite whose tasks can be listed but not run here."""
+
+
+class BrokenPlugin(UsageError):
+    """Something that another package adds and that cannot be used."""
 
 
 class ProtocolMismatch(UsageError):

@@ -38,14 +38,8 @@ def prepare(path: Path) -> None:
 def _choose_renderer() -> None:
     """Have MuJoCo draw without a screen, unless the user has said how it is to draw."""
     given = os.environ.get(RENDERER, "").lower()
-    if given and given not in OFF:
+    if (given and given not in OFF) or "mujoco" in sys.modules:  # too late in the second case
         return
-    if "mujoco" in sys.modules and given in OFF:
-        msg = (
-            "MuJoCo was loaded without a renderer before the film was asked for; "
-            f"set {RENDERER}=osmesa or egl before Python starts"
-        )
-        raise UsageError(msg)
     if Path("/dev/dri").exists() and ctypes.util.find_library("EGL"):
         os.environ[RENDERER] = "egl"
     elif ctypes.util.find_library("OSMesa"):

@@ -30,7 +30,7 @@ def write(job: Job, task: Task, cell: CellDir) -> list[str]:
     """
     entry = registry.agent(job.agent)
     config: Any = variant.configure(entry.presets, job.preset, job.overrides).resolved(task)
-    conditions = protocol.protocol(task, registry.suite(task.suite).DISTRIBUTIONS)
+    conditions = protocol.protocol(task, registry.distributions(task))
     manifest = {
         "schema": SCHEMA,
         **dataclasses.asdict(job.cell),
@@ -43,7 +43,7 @@ def write(job: Job, task: Task, cell: CellDir) -> list[str]:
         "protocol": conditions,
         "fingerprint": protocol.fingerprint(conditions),
         "revision": entry.revision,
-        "versions": protocol.learning_versions(),
+        "versions": protocol.learning_versions(entry.distributions),
         "provenance": protocol.provenance(),
     }
     data = json.dumps(manifest, indent=1).encode() + b"\n"

@@ -58,9 +58,13 @@ def versions(distributions: Iterable[str]) -> dict[str, str | None]:
     return found
 
 
-def learning_versions() -> dict[str, str | None]:
-    """Versions that a started cell must keep to continue bit for bit."""
-    return versions(_LEARNING)
+def learning_versions(further: Iterable[str] = ()) -> dict[str, str | None]:
+    """Versions that a started cell must keep to continue bit for bit.
+
+    Args:
+        further: distributions that an agent of another package comes from.
+    """
+    return versions((*_LEARNING, *further))
 
 
 def provenance() -> dict[str, Any]:

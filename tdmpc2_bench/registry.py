@@ -1,4 +1,4 @@
-"""What there is, by name: tasks, suites and agents.
+"""What there is, by name: tasks, suites and agents, ours and those of other packages.
 
 Listing imports neither a simulator nor a learning framework; those load when a task or an agent
 is built.
@@ -14,30 +14,45 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from tdmpc2_bench import plugins
 from tdmpc2_bench.errors import SuiteUnavailable, UnknownName, UsageError
+from tdmpc2_bench.task import Task
 
 if TYPE_CHECKING:
     from tdmpc2_bench.agent import Agent, AgentConfig
     from tdmpc2_bench.env import TaskEnv
-    from tdmpc2_bench.task import Task
 
-# The suites of the benchmark, in the paper's order. `toy` is for tests and a first try only: it
-# is found by name, and is no part of "all".
+# The suites of the benchmark, in the paper's order: what "all" means.
 SUITES = ("dmcontrol", "metaworld", "maniskill2", "myosuite")
-TOY = "toy"
+# Found by name only: `toy` is for tests and a first try, `gym` stands for whatever gymnasium has.
+_FURTHER_SUITES = ("toy", "gym")
 AGENTS = ("tdmpc2", "uniform")
 _HINT = "See `tdmpc2-bench ls tasks`."
 
 
 def suite(name: str) -> ModuleType:
-    """The module of a suite: TASKS, DISTRIBUTIONS, EXTRA and, where it can run, make().
+    """The module of a suite: TASKS, DISTRIBUTIONS and, where it can run, make().
+
+    It may have ad_hoc(env_id), which gives tasks named "SUITE:ENV_ID", and EXTRA, the pip extra of
+    ours that installs its simulator.
 
     Raises:
         UnknownName: there is none of that name.
+        BrokenPlugin: another package adds it, and it cannot be used.
     """
-    if name not in (*SUITES, TOY):
-        raise UnknownName("suite", name, (*SUITES, TOY), hint=f"There are: {', '.join(SUITES)}.")
-    return importlib.import_module(f"tdmpc2_bench.suites.{name}")
+    if name in (*SUITES, *_FURTHER_SUITES):
+        return importlib.import_module(f"tdmpc2_bench.suites.{name}")
+    if name in plugins.points("suites"):
+        return _added_suite(name)
+    known = (*SUITES, *_FURTHER_SUITES, *plugins.points("suites"))
+    raise UnknownName("suite", name, known, hint=f"There are: {', '.join(SUITES)}.")
+
+
+@functools.cache
+def suites() -> Mapping[str, ModuleType]:
+    """Every suite that can be named: the benchmark's, our further ones, other packages'."""
+    ours = {name: suite(name) for name in (*SUITES, *_FURTHER_SUITES)}
+    return {**ours, **plugins.usable(plugins.points("suites"), suite)}
 
 
 @functools.cache
@@ -47,20 +62,32 @@ def tasks() -> tuple[Task, ...]:
 
 
 def task(name: str) -> Task:
-    """The task of that name or alias.
+    """The task of that name or alias, or the one that a suite makes of "SUITE:ENV_ID".
 
     Raises:
         UnknownName: there is none.
     """
     names = _task_names()
-    if name not in names:
-        raise UnknownName("task", name, names, hint=_HINT)
-    return names[name]
+    if name in names:
+        return names[name]
+    of_suite, colon, env_id = name.partition(":")
+    if colon and hasattr(suites().get(of_suite), "ad_hoc"):
+        return _ad_hoc(of_suite, env_id)
+    raise UnknownName("task", name, names, hint=_HINT)
 
 
+@functools.cache  # building its environment takes a while
+def _ad_hoc(of_suite: str, env_id: str) -> Task:
+    row: Task = suite(of_suite).ad_hoc(env_id)
+    return row
+
+
+@functools.cache
 def known_tasks() -> tuple[Task, ...]:
-    """The benchmark's tasks and the toy ones."""
-    return (*tasks(), *suite(TOY).TASKS)
+    """All tasks that have a name: the benchmark's, our further ones, other packages'."""
+    rows = [row for module in suites().values() for row in module.TASKS]
+    added = plugins.usable(plugins.points("tasks"), _added_task)
+    return (*rows, *added.values())
 
 
 @functools.cache
@@ -73,29 +100,34 @@ def select(patterns: Iterable[str] = ("all",)) -> list[Task]:
 
     Args:
         patterns: a name or alias, a glob ("walker-*"), "suite:NAME", "tag:NAME", a set ("mt30",
-            "mt80") or "all".
+            "mt80"), "gym:ENV_ID" or "all".
 
     Raises:
         UnknownName: a pattern that fits no task.
     """
-    chosen = {row.name for pattern in patterns for row in _matching(pattern)}
-    return [row for row in known_tasks() if row.name in chosen]
+    chosen = {row.name: row for pattern in patterns for row in _matching(pattern)}
+    ordered = [chosen.pop(row.name) for row in known_tasks() if row.name in chosen]
+    return [*ordered, *chosen.values()]  # ad hoc ones, which have no place, at the end
 
 
 def _matching(pattern: str) -> Sequence[Task]:
-    kind, _, value = pattern.rpartition(":")
+    kind, colon, value = pattern.partition(":")
     if pattern == "all":
         return tasks()
-    if kind == "suite":
+    if kind == "suite" and colon:
         rows: tuple[Task, ...] = suite(value).TASKS
         return rows
-    tags = sorted({tag for row in tasks() for tag in row.tags})
-    if kind == "tag" or pattern in tags:
-        if value not in tags:
-            raise UnknownName("tag", value, tags, hint=f"There are: {', '.join(tags)}.")
-        return [row for row in tasks() if value in row.tags]
-    if kind:
-        raise UnknownName("kind of selection", kind, ("suite", "tag"))
+    tags = sorted({tag for row in known_tasks() for tag in row.tags})
+    if (kind == "tag" and colon) or pattern in tags:
+        tag = value if colon else pattern
+        if tag not in tags:
+            raise UnknownName("tag", tag, tags, hint=f"There are: {', '.join(tags)}.")
+        return [row for row in known_tasks() if tag in row.tags]
+    if colon:
+        kinds = [name for name, module in suites().items() if hasattr(module, "ad_hoc")]
+        if kind not in kinds:
+            raise UnknownName("kind of selection", kind, ("suite", "tag", *kinds))
+        return [task(pattern)]
     if any(sign in pattern for sign in "*?["):
         found = [row for name, row in _task_names().items() if fnmatch.fnmatchcase(name, pattern)]
         if not found:
@@ -134,11 +166,45 @@ def check_available(name: str) -> None:
 
     missing = [dist for dist, found in versions(module.DISTRIBUTIONS).items() if found is None]
     if missing:
-        msg = (
-            f"suite {name!r} needs {' and '.join(missing)}; "
-            f'install it with: pip install "tdmpc2-bench[{module.EXTRA}]"'
-        )
+        ours = getattr(module, "EXTRA", None)
+        source = f'"tdmpc2-bench[{ours}]"' if ours else " ".join(missing)
+        msg = f"suite {name!r} needs {' and '.join(missing)}; install it with: pip install {source}"
         raise SuiteUnavailable(msg)
+
+
+def distributions(row: Task) -> tuple[str, ...]:
+    """PyPI distributions whose versions results on a task depend on, the learner's aside."""
+    return (*suite(row.suite).DISTRIBUTIONS, *row.distributions)
+
+
+@functools.cache
+def _added_suite(name: str) -> ModuleType:
+    """A suite of another package, once it is found to be one."""
+    module: ModuleType = plugins.load("suites", name)
+    missing = [part for part in ("TASKS", "DISTRIBUTIONS", "make") if not hasattr(module, part)]
+    if missing:
+        raise plugins.broken("suites", name, f"it has no {' and no '.join(missing)}")
+    for row in module.TASKS:
+        if row.suite != name:
+            raise plugins.broken("suites", name, f"{row.name!r} says that its suite is {row.suite}")
+        _check_added("suites", name, row)
+    return module
+
+
+def _added_task(name: str) -> Task:
+    """A task of another package, once it is found to be one."""
+    row = plugins.load("tasks", name)
+    if not isinstance(row, Task) or row.suite not in suites():
+        raise plugins.broken("tasks", name, "expected a Task whose suite there is")
+    _check_added("tasks", name, row)
+    return row
+
+
+def _check_added(group: plugins.Group, name: str, row: Task) -> None:
+    ours = [*tasks(), *suite("toy").TASKS]
+    taken = {known for one in ours for known in (one.name, *one.aliases)}
+    if taken & {row.name, *row.aliases}:
+        raise plugins.broken(group, name, f"there is a task named {row.name!r} already")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +217,8 @@ class AgentEntry:
     presets: Mapping[str, AgentConfig]
     default_preset: str
     description: str  # one line
+    package: str  # its modules `config` and `agent` lie in there
+    distributions: tuple[str, ...] = ()  # PyPI distributions that it comes from, where not ours
 
     def build(
         self, config: AgentConfig, row: Task, seeds: Sequence[int], *, device: str = "cpu"
@@ -160,9 +228,8 @@ class AgentEntry:
         Raises:
             UsageError: the learning framework it needs is not installed.
         """
-        module_name = f"tdmpc2_bench.baselines.{self.name}.agent"
         try:
-            module = importlib.import_module(module_name)
+            module = importlib.import_module(f"{self.package}.agent")
         except ModuleNotFoundError as error:
             if error.name != "torch":
                 raise
@@ -177,16 +244,57 @@ def agent(name: str) -> AgentEntry:
 
     Raises:
         UnknownName: there is none.
+        BrokenPlugin: another package adds it, and it cannot be used.
     """
-    if name not in AGENTS:
-        raise UnknownName("agent", name, AGENTS, hint=f"There are: {', '.join(AGENTS)}.")
-    package = importlib.import_module(f"tdmpc2_bench.baselines.{name}")
-    config = importlib.import_module(f"tdmpc2_bench.baselines.{name}.config")
+    known = (*AGENTS, *plugins.points("agents"))
+    if name not in known:
+        raise UnknownName("agent", name, known, hint=f"There are: {', '.join(known)}.")
+    return _agent(name)
+
+
+def agents() -> Mapping[str, AgentEntry]:
+    """Every agent, ours first."""
+    ours = {name: agent(name) for name in AGENTS}
+    return {**ours, **plugins.usable(plugins.points("agents"), agent)}
+
+
+@functools.cache
+def _agent(name: str) -> AgentEntry:
+    if name in AGENTS:
+        return _entry(name, importlib.import_module(f"tdmpc2_bench.baselines.{name}"))
+    package: ModuleType = plugins.load("agents", name)
+    try:
+        return _entry(name, package, (plugins.distribution("agents", name),))
+    except (ImportError, AttributeError) as error:
+        raise plugins.broken("agents", name, f"{type(error).__name__}: {error}") from error
+
+
+def _entry(name: str, package: ModuleType, distributions: tuple[str, ...] = ()) -> AgentEntry:
+    config = importlib.import_module(f"{package.__name__}.config")
     return AgentEntry(
         name=name,
         revision=config.REVISION,
         config_type=config.CONFIG,
-        presets=config.PRESETS,
+        presets={**config.PRESETS, **_added_presets(name, config)},
         default_preset=config.DEFAULT_PRESET,
-        description=(package.__doc__ or "").strip().splitlines()[0],
+        description=(package.__doc__ or "").strip().partition("\n")[0],
+        package=package.__name__,
+        distributions=distributions,
     )
+
+
+def _added_presets(name: str, config: ModuleType) -> dict[str, AgentConfig]:
+    """What other packages add to an agent's presets: entry points named "AGENT.PRESET"."""
+
+    def take(point: str) -> AgentConfig:
+        content = plugins.load("presets", point)
+        if not isinstance(content, config.CONFIG):
+            raise plugins.broken("presets", point, f"expected a {config.CONFIG.__name__}")
+        preset: AgentConfig = content
+        if point.partition(".")[2] in config.PRESETS:
+            raise plugins.broken("presets", point, f"{name} has a preset of that name")
+        return preset
+
+    points = [point for point in plugins.points("presets") if point.partition(".")[0] == name]
+    found = plugins.usable(points, take)
+    return {point.partition(".")[2]: preset for point, preset in found.items()}

@@ -26,10 +26,11 @@ class Task:
     budget: int  # training length of the published curves, environment steps
     eval_every: int  # evaluation cadence of the published curves, environment steps
     metric: Metric  # what the headline curve shows
-    score_max: float  # value of the metric that maps to a score of 1
+    score_max: float | None  # value of the metric that maps to a score of 1; None: not known
     source: str  # where the numbers of this row come from
     terminates: bool = False  # whether episodes may also end for good, before the time limit
     tags: frozenset[str] = frozenset()
+    distributions: tuple[str, ...] = ()  # PyPI distributions it depends on beside its suite's
     aliases: tuple[str, ...] = ()  # other spellings of the name, accepted wherever a name is
 
     @property

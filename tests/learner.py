@@ -211,6 +211,7 @@ ENTRY = _Entry(
     presets={"plain": LearnerConfig()},
     default_preset="plain",
     description="A cheap learner for tests.",
+    package=__name__,
 )
 
 _known_agent = registry.agent

@@ -31,7 +31,8 @@ def test_ls_tasks_lists_104_with_every_column_as_json(capsys: pytest.CaptureFixt
     assert len(rows) == 104
     columns = {"name", "suite", "aliases", "env_id", "obs_dim", "action_dim", "episode_steps"}
     columns |= {"episode_agent_steps", "action_repeat", "discount", "seed_steps", "budget"}
-    columns |= {"eval_every", "metric", "score_max", "terminates", "tags", "source"}
+    columns |= {"eval_every", "metric", "score_max", "terminates", "distributions"}
+    columns |= {"tags", "source"}
     assert all(columns == set(row) for row in rows)
 
 

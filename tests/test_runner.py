@@ -433,7 +433,7 @@ def other_protocol(patch: pytest.MonkeyPatch) -> None:
 
 
 def other_torch(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(protocol, "learning_versions", lambda: {"numpy": "1", "torch": "77"})
+    patch.setattr(protocol, "learning_versions", lambda _: {"numpy": "1", "torch": "77"})
 
 
 @pytest.mark.parametrize("finished", [True, False])

@@ -31,8 +31,9 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 def tasks(patterns: tuple[str, ...], *, as_json: bool) -> None:
     """List tasks: all 104, or those PATTERNS select.
 
-    A pattern is a name or alias, a glob ('walker-*'), suite:NAME, tag:NAME, a set (mt30, mt80) or
-    all. Steps are environment steps, except seed_steps, which counts agent steps.
+    A pattern is a name or alias, a glob ('walker-*'), suite:NAME, tag:NAME, a set (mt30, mt80),
+    gym:ENV_ID for any gymnasium environment, or all. Steps are environment steps, except
+    seed_steps, which counts agent steps.
     """
     found = registry.select(patterns or ("all",))
     derived = ("episode_agent_steps", "discount", "seed_steps")
@@ -49,11 +50,14 @@ def tasks(patterns: tuple[str, ...], *, as_json: bool) -> None:
 @command.command()
 @_json_option
 def suites(*, as_json: bool) -> None:
-    """List suites, with their number of tasks and whether they run in this version."""
-    rows = []
-    for name in registry.SUITES:
-        module = registry.suite(name)
-        rows.append({"name": name, "tasks": len(module.TASKS), "runs": hasattr(module, "make")})
+    """List suites, with their number of tasks and whether they run in this version.
+
+    Those that are no part of the benchmark come last: toy, gym, and what other packages add.
+    """
+    rows = [
+        {"name": name, "tasks": len(module.TASKS), "runs": hasattr(module, "make")}
+        for name, module in registry.suites().items()
+    ]
     if as_json:
         print_json(rows)
         return
@@ -64,10 +68,9 @@ def suites(*, as_json: bool) -> None:
 @_json_option
 def agents(*, as_json: bool) -> None:
     """List agents."""
-    entries = [registry.agent(name) for name in registry.AGENTS]
     rows = [
         {"name": entry.name, "revision": entry.revision, "description": entry.description}
-        for entry in entries
+        for entry in registry.agents().values()
     ]
     if as_json:
         print_json(rows)
@@ -80,8 +83,7 @@ def agents(*, as_json: bool) -> None:
 def presets(*, as_json: bool) -> None:
     """List every agent's presets with all their settings."""
     rows: list[dict[str, Any]] = []
-    for name in registry.AGENTS:
-        entry = registry.agent(name)
+    for name, entry in registry.agents().items():
         for preset, config in entry.presets.items():
             expanded: Any = config.expanded()
             rows.append(

@@ -14,7 +14,7 @@ from tdmpc2_bench.errors import UsageError
 # They have no defaults of their own: what is not given leaves an experiment file as it is.
 _OPTIONS = (
     click.argument("experiment", required=False, type=click.Path(exists=True, path_type=Path)),
-    click.option("--task", "tasks", multiple=True, metavar="PATTERN,..", help="Tasks: name, glob, suite:NAME, tag:NAME, mt30, mt80, all."),  # noqa: E501
+    click.option("--task", "tasks", multiple=True, metavar="PATTERN,..", help="Tasks: name, glob, suite:NAME, tag:NAME, mt30, mt80, gym:ENV_ID, all."),  # noqa: E501
     click.option("--suite", "suites", multiple=True, metavar="NAME,..", help="All tasks of these suites, or `all` 104."),  # noqa: E501
     click.option("--agent", "agents", multiple=True, metavar="NAME,..", help="Agents, see `ls agents`.  [default: tdmpc2]"),  # noqa: E501
     click.option("--preset", metavar="NAME", help="Full settings to start from, see `ls presets`."),

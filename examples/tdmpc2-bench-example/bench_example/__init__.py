@@ -1,0 +1,1 @@
+"""What a package of your own may add to tdmpc2-bench."""
