@@ -1,7 +1,8 @@
 """Run TD-MPC2 and its baselines on 104 continuous-control tasks, with honest curves.
 
 What the command line does, as Python calls: `tasks`, `examine`, `run`, `load_results`,
-`load_agent`. They are imported when first used, so that ``import tdmpc2_bench`` costs nothing.
+`load_agent`, `export`. They are imported when first used, so that ``import tdmpc2_bench`` costs
+nothing.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ if TYPE_CHECKING:
     from tdmpc2_bench.player import Player, load_agent
     from tdmpc2_bench.registry import select as tasks
     from tdmpc2_bench.results import load as load_results
+    from tdmpc2_bench.sinks.export import export
     from tdmpc2_bench.train import run
 
-__all__ = ["Limits", "Player", "examine", "load_agent", "load_results", "run", "tasks"]
+__all__ = ["Limits", "Player", "examine", "export", "load_agent", "load_results", "run", "tasks"]
 
 _HOMES = {
     "Limits": ("grid", "Limits"),
     "Player": ("player", "Player"),
     "examine": ("doctor.report", "examine"),
+    "export": ("sinks.export", "export"),
     "load_agent": ("player", "load_agent"),
     "load_results": ("results", "load"),
     "run": ("train", "run"),

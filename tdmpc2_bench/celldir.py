@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+LogName = Literal["evals", "train", "events"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,15 @@ class AttemptDir:
     def events(self) -> Path:
         """What happened to the process."""
         return self.path / "events.jsonl"
+
+    def log(self, name: LogName) -> Path:
+        """One of the three above, by name."""
+        logs: dict[LogName, Path] = {
+            "evals": self.evals,
+            "train": self.train,
+            "events": self.events,
+        }
+        return logs[name]
 
     @property
     def output(self) -> Path:

@@ -73,7 +73,7 @@ class Outcome:
 Watcher = Callable[[Sequence[RunnerProcess], Outcome], None]
 
 
-def _unwatched(running: Sequence[RunnerProcess], outcome: Outcome) -> None:
+def unwatched(running: Sequence[RunnerProcess], outcome: Outcome) -> None:
     """Show nothing."""
 
 
@@ -82,7 +82,7 @@ def run(
     stop: StopRequest,
     limits: Limits | None = None,
     *,
-    watch: Watcher = _unwatched,
+    watch: Watcher = unwatched,
 ) -> Outcome:
     """Train all cells that are not finished yet; a failing one does not end the others.
 

@@ -13,7 +13,7 @@ import os
 import shutil
 import uuid
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,10 +92,44 @@ def read_log(path: Path, *, stop: int | None = None) -> Lines:
             _LOGGER.warning("%s: the last line was cut short by a crash and is left out", path)
             return Lines(rows, torn=True)
         if row is None or row.get("seq") != number:
-            msg = f"{path}: line {number + 1} is damaged (its checksum or number does not fit)"
-            raise DamagedFile(msg)
+            raise _damaged(path, number)
         rows.append(row)
     return Lines(rows, torn=False)
+
+
+class Tail:
+    """A log that is read while its owner still writes it."""
+
+    def __init__(self, path: Path) -> None:
+        """From its beginning; it need not exist yet."""
+        self._path = path
+        self._offset = 0  # bytes read so far
+        self._seq = 0  # number of the next line
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Rows written since the last call; a line that is not whole yet is left for the next.
+
+        Raises:
+            DamagedFile: a whole line does not check.
+        """
+        rows: list[dict[str, Any]] = []
+        for line in self._new().splitlines(keepends=True):
+            if not line.endswith(b"\n"):
+                break
+            row = decode_line(line)
+            if row is None or row.get("seq") != self._seq:
+                raise _damaged(self._path, self._seq)
+            rows.append(row)
+            self._offset += len(line)
+            self._seq += 1
+        return rows
+
+    def _new(self) -> bytes:
+        if not self._path.exists():
+            return b""
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            return file.read()
 
 
 def encode_line(row: Mapping[str, Any]) -> bytes:
@@ -113,8 +147,12 @@ def decode_line(line: bytes) -> dict[str, Any] | None:
     return row
 
 
-def write_file(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Write a file that appears whole or not at all, durably.
+
+    Args:
+        path: where.
+        data: its content, at once or in parts.
 
     Raises:
         BenchError: the disk is full or the folder cannot be written; what stood there before
@@ -123,7 +161,7 @@ def write_file(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.tmp-{uuid.uuid4().hex}")
     try:
         with temporary.open("xb") as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -213,6 +251,13 @@ def cannot_write(path: Path, error: OSError) -> BenchError:
     place = next(p for p in path.absolute().parents if p.exists())
     free = shutil.disk_usage(place).free / 2**20
     return BenchError(f"cannot write {path}: {error.strerror} ({free:.0f} MiB free there)")
+
+
+def _damaged(path: Path, number: int) -> DamagedFile:
+    """Word what is wrong with a line, the first of which has the number 0."""
+    return DamagedFile(
+        f"{path}: line {number + 1} is damaged (its checksum or number does not fit)"
+    )
 
 
 def _plain(value: Any) -> Any:  # noqa: PLR0911 - one line per kind of value

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tdmpc2_bench import done, manifest, ownership, record
-from tdmpc2_bench.celldir import AttemptDir, CellDir, find_cells
+from tdmpc2_bench.celldir import AttemptDir, CellDir, LogName, find_cells
 from tdmpc2_bench.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LogName = Literal["evals", "train", "events"]
+EPISODE_COLUMNS = ("return", "success_last", "success_any", "length")  # arrays in evals.jsonl
 
 
 def read_chain(cell: CellDir, attempt: AttemptDir, log: LogName) -> list[dict[str, Any]]:
@@ -27,17 +27,38 @@ def read_chain(cell: CellDir, attempt: AttemptDir, log: LogName) -> list[dict[st
     Raises:
         DamagedFile: a log is damaged or shorter than was recorded.
     """
+    own = record.read_log(attempt.log(log)).rows
+    return [*inherited(cell, attempt, log), *own]
+
+
+def inherited(cell: CellDir, attempt: AttemptDir, log: LogName) -> list[dict[str, Any]]:
+    """Rows of one log that an attempt continues from, oldest first, as in `read_chain`.
+
+    Raises:
+        DamagedFile: a log is damaged or shorter than was recorded.
+    """
     parts = []
-    current: AttemptDir | None = attempt
-    stop: int | None = None
-    while current is not None:
-        path = {"evals": current.evals, "train": current.train, "events": current.events}[log]
-        parts.append(record.read_log(path, stop=stop).rows)
-        parent = ownership.read_start(current)["parent"]
-        current = None
-        if parent is not None:
-            current, stop = cell.attempt(parent["attempt"]), parent["offsets"][log]
+    parent = ownership.read_start(attempt)["parent"]
+    while parent is not None:
+        ancestor = cell.attempt(parent["attempt"])
+        parts.append(record.read_log(ancestor.log(log), stop=parent["offsets"][log]).rows)
+        parent = ownership.read_start(ancestor)["parent"]
     return [row for part in reversed(parts) for row in part]
+
+
+def standing(cell: CellDir) -> AttemptDir | None:
+    """The attempt that a cell's results lead up to: the finished one, or the newest.
+
+    None where none was begun.
+
+    Raises:
+        DamagedFile: a finished result is not as it was when it was finished.
+    """
+    attempt = cell.finished()
+    if attempt is not None:
+        done.read(attempt)
+        return attempt
+    return next(reversed(cell.attempts()), None)
 
 
 def marks(cell: CellDir, attempt: AttemptDir) -> list[str]:
@@ -62,6 +83,24 @@ def planning_gap(returns: Mapping[str, float | None]) -> float | None:
     return None if planner is None or policy is None else planner - policy
 
 
+def by_episode(evaluation: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """The `EPISODE_COLUMNS` of each episode of one row of evals.jsonl."""
+    return zip(*(evaluation[name] for name in EPISODE_COLUMNS), strict=True)
+
+
+def cells(root: Path) -> list[CellDir]:
+    """All cells of an experiment.
+
+    Raises:
+        UsageError: there are none.
+    """
+    found = find_cells(root)
+    if not found:
+        msg = f"no results in {root}: expected an experiment's folder, as given to run --out"
+        raise UsageError(msg)
+    return found
+
+
 def load(root: str | Path) -> pd.DataFrame:
     """Evaluations of all cells below an experiment's folder, one row per evaluation and mode.
 
@@ -75,21 +114,12 @@ def load(root: str | Path) -> pd.DataFrame:
     """
     import pandas as pd  # an extra; reading single cells does not need it
 
-    cells = find_cells(Path(root))
-    if not cells:
-        msg = f"no results in {root}: expected an experiment's folder, as given to run --out"
-        raise UsageError(msg)
-    return pd.DataFrame([row for cell in cells for row in _rows(cell)])
+    return pd.DataFrame([row for cell in cells(Path(root)) for row in _rows(cell)])
 
 
 def _rows(cell: CellDir) -> list[dict[str, Any]]:
-    attempts = cell.attempts()
-    attempt = cell.finished()
-    if attempt is not None:
-        done.read(attempt)  # a finished result must be as it was when it was finished
-    elif attempts:
-        attempt = attempts[-1]
-    else:
+    attempt = standing(cell)
+    if attempt is None:
         return []
     identity = manifest.read(cell)
     evaluations = read_chain(cell, attempt, "evals")
@@ -97,10 +127,10 @@ def _rows(cell: CellDir) -> list[dict[str, Any]]:
     rows = []
     returns: dict[int, dict[str, float | None]] = {}
     for found in evaluations:
-        returns.setdefault(found["env_step"], {})[found["mode"]] = _mean(found["return"])
+        returns.setdefault(found["env_step"], {})[found["mode"]] = mean(found["return"])
     for found in evaluations:
-        episode_return = _mean(found["return"])
-        success = _mean(found["success_last"])
+        episode_return = mean(found["return"])
+        success = mean(found["success_last"])
         rows.append(
             {
                 "agent": cell.cell.agent,
@@ -127,7 +157,7 @@ def _rows(cell: CellDir) -> list[dict[str, Any]]:
     return rows
 
 
-def _mean(values: list[float | bool | None]) -> float | None:
+def mean(values: list[float | bool | None]) -> float | None:
     """Mean over episodes; None where the suite has no such value."""
     numbers = [float(value) for value in values if value is not None]
     return float(np.mean(numbers)) if numbers else None

@@ -31,7 +31,7 @@ from tdmpc2_bench.celldir import AttemptDir, CellDir
 from tdmpc2_bench.errors import BenchError, CellBusy, Diverged, Exit
 from tdmpc2_bench.job import Job, StopRequest
 from tdmpc2_bench.loop import EpisodeEnd, Interaction, Stepped, Updated, evaluate_all
-from tdmpc2_bench.results import marks, read_chain
+from tdmpc2_bench.results import EPISODE_COLUMNS, by_episode, marks, read_chain
 from tdmpc2_bench.task import Task
 
 if TYPE_CHECKING:
@@ -300,12 +300,11 @@ class Session:
 
 def _csv(rows: list[dict[str, Any]]) -> bytes:
     """Evaluations, one line per mode and episode."""
-    columns = ("return", "success_last", "success_any", "length")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["env_step", "agent_step", "task", "mode", "episode", *columns])
+    writer.writerow(["env_step", "agent_step", "task", "mode", "episode", *EPISODE_COLUMNS])
     for row in rows:
         key = [row[name] for name in ("env_step", "agent_step", "task", "mode")]
-        for episode, values in enumerate(zip(*(row[name] for name in columns), strict=True)):
+        for episode, values in enumerate(by_episode(row)):
             writer.writerow([*key, episode, *("" if value is None else value for value in values)])
     return text.getvalue().encode()

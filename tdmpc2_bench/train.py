@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tdmpc2_bench import grid, plan
+from tdmpc2_bench import grid, plan, sinks
 from tdmpc2_bench.experiment import load, resolve, store
 from tdmpc2_bench.job import Keep, StopRequest
+from tdmpc2_bench.sinks import live
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def run(  # noqa: PLR0913 - one keyword per option of the command
@@ -28,6 +32,7 @@ def run(  # noqa: PLR0913 - one keyword per option of the command
     device: str = "cpu",
     allow: Sequence[str] = (),
     limits: grid.Limits | None = None,
+    tensorboard: bool = False,
 ) -> grid.Outcome:
     """Train agents on tasks, one cell per agent, task and seed, each in a process of its own.
 
@@ -48,6 +53,7 @@ def run(  # noqa: PLR0913 - one keyword per option of the command
         device: where agents compute.
         allow: what cells are continued in spite of: "damaged", "inexact", "changed".
         limits: how many cells at a time, for how long; None: one, for ever.
+        tensorboard: also show the curves in TensorBoard while training, see docs/sinks.md.
 
     Returns:
         Which cells have finished, failed (with the end of their output) or stopped.
@@ -71,6 +77,11 @@ def run(  # noqa: PLR0913 - one keyword per option of the command
     experiments = load(Path(experiment), described) if experiment else [resolve(described)]
     jobs = plan.jobs(experiments, device=device, allow=allow)
     plan.check_runnable(jobs)
+    if tensorboard:
+        sinks.check_available("tensorboard")
     for one in experiments:
         store(one)
-    return grid.run(jobs, StopRequest(), limits)
+    if not tensorboard:
+        return grid.run(jobs, StopRequest(), limits)
+    with live.watcher(grid.unwatched, warn=_LOGGER.warning) as watch:
+        return grid.run(jobs, StopRequest(), limits, watch=watch)

@@ -52,6 +52,14 @@ def test_the_harness_knows_no_simulator_no_torch_and_no_agent(path: Path) -> Non
     assert "pandas" not in imported_at_load(path)
 
 
+@pytest.mark.parametrize("path", sources("tdmpc2_bench"), ids=str)
+def test_whoever_trains_knows_no_sink_and_only_a_sink_its_library(path: Path) -> None:
+    libraries = {name.split(".")[0] for name in imports(path)} & {"tensorboard", "wandb"}
+    assert libraries <= ({path.stem} if path.parent.name == "sinks" else set())
+    if path.parent.name not in {"sinks", "cli"} and path.stem not in {"__init__", "train"}:
+        assert "sinks" not in harness_parts(path)
+
+
 @pytest.mark.parametrize("path", sources("tdmpc2_bench/analysis"), ids=str)
 def test_analysis_knows_arrays_only(path: Path) -> None:
     own = {name for name in imports(path) if name.startswith("tdmpc2_bench")}

@@ -200,6 +200,35 @@ def test_a_recorded_last_line_cannot_be_torn(tmp_path: Path) -> None:
         record.read_log(path, stop=len(data))
 
 
+def test_a_growing_log_gives_each_row_as_soon_as_it_is_whole(tmp_path: Path) -> None:
+    data = write_log(tmp_path / "log", ROWS)
+    path = tmp_path / "growing"
+    tail = record.Tail(path)
+    assert tail.rows() == []  # it is not there yet
+    found: list[dict[str, Any]] = []
+    for length in range(1, len(data) + 1):
+        path.write_bytes(data[:length])
+        found += tail.rows()
+        assert len(found) == data[:length].count(b"\n")
+    assert without_header(found) == ROWS
+    assert tail.rows() == []
+
+
+def test_a_growing_log_that_is_damaged_stops(tmp_path: Path) -> None:
+    data = write_log(tmp_path / "log", ROWS)
+    path = tmp_path / "growing"
+    tail = record.Tail(path)
+    first, second, third = data.splitlines(keepends=True)
+    path.write_bytes(first)
+    assert len(tail.rows()) == 1
+    for wrong in (second.replace(b"100", b"101"), third):
+        path.write_bytes(first + wrong)
+        with pytest.raises(DamagedFile, match="growing: line 2 is damaged"):
+            tail.rows()
+    path.write_bytes(first + second)
+    assert without_header(tail.rows()) == ROWS[1:2]
+
+
 # Files
 
 

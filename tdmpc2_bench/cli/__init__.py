@@ -22,6 +22,7 @@ _COMMANDS = {
     "why": "Say why a cell is done, failed or stopped.",
     "eval": "Evaluate a trained agent, and film it.",
     "report": "Draw an experiment's learning curves.",
+    "export": "Show an experiment's curves in TensorBoard, Weights & Biases or CSV tables.",
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from tdmpc2_bench.cli.selection import limits_runners, selects_experiments, spli
 
 if TYPE_CHECKING:
     from tdmpc2_bench.experiment import Experiment
-    from tdmpc2_bench.grid import Limits
+    from tdmpc2_bench.grid import Limits, Watcher
     from tdmpc2_bench.job import Job
 
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 @limits_runners
 @click.option("--device", default="cpu", show_default=True, help="Where agents compute: cpu, cuda (shared out over the GPUs there are), cuda:1.")  # fmt: skip # noqa: E501
 @click.option("--allow", multiple=True, metavar="WHAT,..", help="Go on although a cell is damaged (it is trained anew), inexact (an episode is dropped) or changed (its result is marked).")  # fmt: skip # noqa: E501
+@click.option("--tensorboard", is_flag=True, help="Show the curves in TensorBoard while training, from OUT/tensorboard.")  # fmt: skip # noqa: E501
 @click.option("--report", is_flag=True, help="Draw the learning curves at the end.")
 @click.option("--dry-run", is_flag=True, help="Show the cells and stop.")
 def command(  # noqa: PLR0913 - a command's options are its parameters
@@ -29,6 +31,7 @@ def command(  # noqa: PLR0913 - a command's options are its parameters
     limits: Limits,
     device: str,
     allow: tuple[str, ...],
+    tensorboard: bool,
     report: bool,
     dry_run: bool,
 ) -> int:
@@ -45,7 +48,7 @@ def command(  # noqa: PLR0913 - a command's options are its parameters
     tdmpc2-bench run --task walker-walk --seeds 1-3 --steps 100k --set horizon=5 --out runs/x
     tdmpc2-bench run experiment.yaml --workers 4
     """  # noqa: D301 - \b keeps click from joining the lines
-    from tdmpc2_bench import experiment, plan  # `run --help` needs none of it
+    from tdmpc2_bench import experiment, plan, sinks  # `run --help` needs none of it
 
     planned = plan.jobs(experiments, device=device, allow=split(allow))
     for warning in plan.warnings(planned):
@@ -56,9 +59,11 @@ def command(  # noqa: PLR0913 - a command's options are its parameters
         click.echo(f"{len(planned)} cells")
         return 0
     plan.check_runnable(planned)
+    if tensorboard:
+        sinks.check_available("tensorboard")
     for one in experiments:
         experiment.store(one)
-    code = _train(planned, limits)
+    code = _train(planned, limits, tensorboard=tensorboard)
     if report:
         from tdmpc2_bench.cli.report import draw
 
@@ -67,13 +72,13 @@ def command(  # noqa: PLR0913 - a command's options are its parameters
     return code
 
 
-def _train(planned: Sequence[Job], limits: Limits) -> int:
+def _train(planned: Sequence[Job], limits: Limits, *, tensorboard: bool) -> int:
     from tdmpc2_bench import grid
     from tdmpc2_bench.cli.progress import watcher
     from tdmpc2_bench.job import StopRequest
 
     stop = StopRequest()
-    with stop.listening(), watcher() as watch:
+    with stop.listening(), watcher() as shown, _followed(shown, tensorboard=tensorboard) as watch:
         outcome = grid.run(planned, stop, limits, watch=watch)
     parts = {
         "finished": len(outcome.finished),
@@ -87,3 +92,15 @@ def _train(planned: Sequence[Job], limits: Limits) -> int:
     if outcome.stopped:
         click.echo("The same command continues.", err=True)
     return int(outcome.code)
+
+
+@contextmanager
+def _followed(watch: Watcher, *, tensorboard: bool) -> Iterator[Watcher]:
+    """The watcher, and TensorBoard beside it if that is asked for."""
+    if not tensorboard:
+        yield watch
+        return
+    from tdmpc2_bench.sinks import live
+
+    with live.watcher(watch, warn=lambda text: click.echo(f"Warning: {text}", err=True)) as both:
+        yield both
