@@ -1,8 +1,8 @@
 """Run TD-MPC2 and its baselines on 104 continuous-control tasks, with honest curves.
 
-What the command line does, as Python calls: `tasks`, `examine`, `run`, `load_results`,
-`load_agent`, `export`. They are imported when first used, so that ``import tdmpc2_bench`` costs
-nothing.
+What the command line does, as Python calls: `tasks`, `examine`, `forecast`, `run`,
+`load_results`, `load_agent`, `export`. They are imported when first used, so that ``import
+tdmpc2_bench`` costs nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tdmpc2_bench.cost import forecast
     from tdmpc2_bench.doctor.report import examine
     from tdmpc2_bench.grid import Limits
     from tdmpc2_bench.player import Player, load_agent
@@ -19,13 +20,24 @@ if TYPE_CHECKING:
     from tdmpc2_bench.sinks.export import export
     from tdmpc2_bench.train import run
 
-__all__ = ["Limits", "Player", "examine", "export", "load_agent", "load_results", "run", "tasks"]
+__all__ = [
+    "Limits",
+    "Player",
+    "examine",
+    "export",
+    "forecast",
+    "load_agent",
+    "load_results",
+    "run",
+    "tasks",
+]
 
 _HOMES = {
     "Limits": ("grid", "Limits"),
     "Player": ("player", "Player"),
     "examine": ("doctor.report", "examine"),
     "export": ("sinks.export", "export"),
+    "forecast": ("cost", "forecast"),
     "load_agent": ("player", "load_agent"),
     "load_results": ("results", "load"),
     "run": ("train", "run"),

@@ -46,6 +46,8 @@ class Step:
 class Replay(Protocol):
     """One lane's experience as a stream of rows that never change once stored."""
 
+    capacity: int  # rows of completed episodes that are kept at most
+
     @property
     def rows_written(self) -> int:
         """Rows ever stored; the next row gets this number."""

@@ -79,6 +79,33 @@ def warnings(planned: Sequence[Job]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def shard(planned: Sequence[Job], which: str) -> list[Job]:
+    """One of several parts of a plan that together are all of it.
+
+    The same on every machine. Parts are about equally long in environment steps; which agent takes
+    how long for a step is not known to them.
+
+    Args:
+        planned: the whole plan.
+        which: "3/16" for the third of sixteen parts.
+
+    Raises:
+        UsageError: it is not of that form.
+    """
+    match = re.fullmatch(r"(\d+)/(\d+)", which)
+    number, parts = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= number <= parts:
+        msg = f"shard: expected a part like 3/16, from 1/16 to 16/16, got {which!r}"
+        raise UsageError(msg)
+    steps = [0] * parts
+    part_of: dict[int, int] = {}  # by identity: jobs hold a dict
+    for job in sorted(planned, key=lambda job: job.steps, reverse=True):
+        part = steps.index(min(steps))
+        steps[part] += job.steps
+        part_of[id(job)] = part
+    return [job for job in planned if part_of[id(job)] == number - 1]
+
+
 def _jobs(
     experiment: Experiment, learner: Learner, task: Task, common: Mapping[str, Any]
 ) -> list[Job]:

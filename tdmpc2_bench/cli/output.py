@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
+
+_WHOLE = 10  # from here on a size is told without decimals
 
 
 def print_json(content: Any) -> None:  # any JSON value
@@ -37,6 +40,14 @@ def duration(seconds: float) -> str:
     """A time as people say it: "3 h 05 min"."""
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min"
+
+
+def size(count: float) -> str:
+    """A number of bytes as people say it: "1.5 GiB"."""
+    units = ("B", "KiB", "MiB", "GiB", "TiB")
+    power = min(int(math.log2(max(count, 1)) // 10), len(units) - 1)
+    value = count / 2 ** (10 * power)
+    return f"{value:.0f} {units[power]}" if value >= _WHOLE else f"{value:.2g} {units[power]}"
 
 
 def _is_number(text: str) -> bool:

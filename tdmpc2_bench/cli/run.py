@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tdmpc2_bench.cli.selection import limits_runners, selects_experiments, split
+from tdmpc2_bench.cli.selection import (
+    device_option,
+    limits_runners,
+    selects_experiments,
+    shard_option,
+    split,
+)
 
 if TYPE_CHECKING:
     from tdmpc2_bench.experiment import Experiment
@@ -20,7 +26,8 @@ if TYPE_CHECKING:
 @click.command()
 @selects_experiments
 @limits_runners
-@click.option("--device", default="cpu", show_default=True, help="Where agents compute: cpu, cuda (shared out over the GPUs there are), cuda:1.")  # fmt: skip # noqa: E501
+@device_option
+@shard_option
 @click.option("--allow", multiple=True, metavar="WHAT,..", help="Go on although a cell is damaged (it is trained anew), inexact (an episode is dropped) or changed (its result is marked).")  # fmt: skip # noqa: E501
 @click.option("--tensorboard", is_flag=True, help="Show the curves in TensorBoard while training, from OUT/tensorboard.")  # fmt: skip # noqa: E501
 @click.option("--report", is_flag=True, help="Draw the learning curves at the end.")
@@ -30,6 +37,7 @@ def command(  # noqa: PLR0913 - a command's options are its parameters
     experiments: Sequence[Experiment],
     limits: Limits,
     device: str,
+    shard: str | None,
     allow: tuple[str, ...],
     tensorboard: bool,
     report: bool,
@@ -51,6 +59,8 @@ def command(  # noqa: PLR0913 - a command's options are its parameters
     from tdmpc2_bench import experiment, plan, sinks  # `run --help` needs none of it
 
     planned = plan.jobs(experiments, device=device, allow=split(allow))
+    if shard is not None:
+        planned = plan.shard(planned, shard)
     for warning in plan.warnings(planned):
         click.echo(f"Warning: {warning}", err=True)
     if dry_run:

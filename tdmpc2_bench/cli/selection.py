@@ -28,9 +28,14 @@ _OPTIONS = (
     click.option("--out", metavar="FOLDER", help="The experiment's folder.  [default: runs/default, or runs/ and the file's name]"),  # noqa: E501
 )  # fmt: skip
 
+workers_option = click.option("--workers", type=int, default=1, show_default=True, help="Cells trained at the same time, one process each.")  # fmt: skip # noqa: E501
+threads_option = click.option("--threads", type=int, default=1, show_default=True, help="Computing threads per process.")  # fmt: skip # noqa: E501
+device_option = click.option("--device", default="cpu", show_default=True, help="Where agents compute: cpu, cuda (shared out over the GPUs there are), cuda:1.")  # fmt: skip # noqa: E501
+shard_option = click.option("--shard", metavar="N/M", help="Only the N-th of M parts of the cells, the same on every machine.")  # fmt: skip # noqa: E501
+
 _LIMITS = (
-    click.option("--workers", type=int, default=1, show_default=True, help="Cells trained at the same time, one process each."),  # noqa: E501
-    click.option("--threads", type=int, default=1, show_default=True, help="Computing threads per process."),  # noqa: E501
+    workers_option,
+    threads_option,
     click.option("--retries", type=int, default=2, show_default=True, help="How often a cell is tried again that failed for want of memory, disk or network."),  # noqa: E501
     click.option("--timeout", type=float, metavar="HOURS", help="Longest time for one cell; it saves and stops then, and the same command continues it.  [default: none]"),  # noqa: E501
     click.option("--stall", type=float, metavar="HOURS", default=0.5, show_default=True, help="Longest time a cell may stand still before it is ended."),  # noqa: E501

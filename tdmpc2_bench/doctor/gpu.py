@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tdmpc2_bench import protocol
-from tdmpc2_bench.doctor.child import Child
+from tdmpc2_bench.child import Child
 from tdmpc2_bench.doctor.finding import Finding, Status
 from tdmpc2_bench.gpus import VARIABLE
 

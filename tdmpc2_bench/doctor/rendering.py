@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 
 from tdmpc2_bench import protocol
-from tdmpc2_bench.doctor.child import Child
+from tdmpc2_bench.child import Child
 from tdmpc2_bench.doctor.finding import Finding
 from tdmpc2_bench.film import OFF, RENDERER
 

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Generator, Iterable, Sequence
 
 from tdmpc2_bench import registry
+from tdmpc2_bench.child import Child
 from tdmpc2_bench.doctor import trial
-from tdmpc2_bench.doctor.child import Child
 from tdmpc2_bench.doctor.trial import Trial
 from tdmpc2_bench.errors import SuiteUnavailable
 from tdmpc2_bench.grid import THREAD_VARIABLES

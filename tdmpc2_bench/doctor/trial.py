@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
-import os
 import sys
 import time
 import traceback
@@ -21,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tdmpc2_bench import failure, registry, seeding
+from tdmpc2_bench.child import answering
 from tdmpc2_bench.doctor.finding import Finding
 from tdmpc2_bench.env import FloatArray, TaskEnv
 from tdmpc2_bench.errors import BenchError, Diverged, NotReproducible, SuiteUnavailable
@@ -112,14 +111,11 @@ def heading(name: str) -> str:
 def main(arguments: Sequence[str]) -> None:
     """Try tasks and write an answer for each."""
     seconds, *names = arguments
-    # Answers have standard output to themselves: what simulators print there joins the errors.
-    with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answers:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    with answering() as answer:
         for name in names:
             sys.stderr.write(heading(name))
             sys.stderr.flush()
-            answers.write(json.dumps(dataclasses.asdict(of(name, float(seconds)))) + "\n")
-            answers.flush()
+            answer(dataclasses.asdict(of(name, float(seconds))))
 
 
 if __name__ == "__main__":

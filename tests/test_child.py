@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from processes import is_gone
 
-from tdmpc2_bench.doctor.child import Child
+from tdmpc2_bench.child import Child
 
 
 def child(program: str, **environment: str) -> Child:

@@ -1,4 +1,7 @@
-"""A child process that tries what may crash or hang: heard, timed, ended with all it started."""
+"""A child process that tries what may crash or hang: heard, timed, ended with all it started.
+
+`Child` is its parent's view of it; `answering` is what it does itself.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any, Self
 
 from tdmpc2_bench import failure
@@ -99,3 +103,19 @@ class Child:
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):  # all have ended
             os.killpg(self._process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """In a child: what sends an answer, a line of JSON.
+
+    Answers have standard output to themselves: what simulators print there joins the errors.
+    """
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w") as lines:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+        def answer(content: Mapping[str, Any]) -> None:
+            lines.write(json.dumps(content) + "\n")
+            lines.flush()
+
+        yield answer

@@ -1,0 +1,161 @@
+"""Which speeds are known on this machine: measured once, kept in the user's cache.
+
+What is kept stands under a key of all that it depends on (machine, threads, versions, settings),
+so nothing has to be thrown away when one of them changes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tdmpc2_bench import protocol, record, registry, variant
+from tdmpc2_bench.calibration import AgentSpeed, TaskSpeed
+from tdmpc2_bench.child import Child
+from tdmpc2_bench.errors import DamagedFile
+from tdmpc2_bench.grid import THREAD_VARIABLES
+from tdmpc2_bench.job import Job
+
+# -P keeps a checkout's folders in the working directory from hiding the installed package.
+COMMAND = (sys.executable, "-P", "-m", "tdmpc2_bench.calibration")
+_PATIENCE = 900.0  # seconds for one measurement; the largest model on a CPU takes minutes
+_SCHEMA = 1  # of the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Speeds:
+    """Speeds of an agent and a task; None where one could not be measured."""
+
+    agent: AgentSpeed | None
+    task: TaskSpeed | None
+    unknown: tuple[str, ...] = ()  # why not
+
+
+def cache() -> Path:
+    """The file that measured speeds are kept in."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "tdmpc2-bench" / "speeds.json"
+
+
+def of_jobs(
+    jobs: Sequence[Job],
+    *,
+    threads: int = 1,
+    anew: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+    command: Sequence[str] = COMMAND,
+) -> list[Speeds]:
+    """Speeds of every job, measuring those that are not known yet.
+
+    Args:
+        jobs: what is to be trained.
+        threads: computing threads per process.
+        anew: measure all of them again.
+        say: told what is being measured, which takes a few seconds each.
+        command: the process to start; takes requests, see `calibration`.
+    """
+    requests = [(_agent_request(job), _task_request(job)) for job in jobs]
+    keys = _Keys(threads)
+    wanted = {keys.of(one): one for pair in requests for one in pair}
+    known = {} if anew else _read()
+    missing = {key: one for key, one in wanted.items() if key not in known}
+    if missing:
+        known = {**_read(), **_measure(missing, threads, say, command)}
+    found = []
+    for pair in requests:
+        agent, task = (known.get(keys.of(one), {"error": "not measured"}) for one in pair)
+        unknown = tuple(answer["error"] for answer in (agent, task) if "error" in answer)
+        found.append(
+            Speeds(
+                None if "error" in agent else AgentSpeed(**agent),
+                None if "error" in task else TaskSpeed(**task),
+                unknown,
+            )
+        )
+    return found
+
+
+def _agent_request(job: Job) -> dict[str, Any]:
+    entry, task = registry.agent(job.agent), registry.task(job.task)
+    config: Any = variant.configure(entry.presets, job.preset, job.overrides).resolved(task)
+    return {
+        "agent": job.agent,
+        "preset": job.preset,
+        "overrides": job.overrides,
+        "task": job.task,
+        "device": job.device,
+        "eval_episodes": job.eval_episodes,
+        # Of these the speed depends; tasks that agree in them share it.
+        "depends": {
+            "revision": entry.revision,
+            "config": dataclasses.asdict(config),
+            "sizes": [task.obs_dim, task.action_dim, task.episode_agent_steps],
+        },
+    }
+
+
+def _task_request(job: Job) -> dict[str, Any]:
+    task = registry.task(job.task)
+    conditions = protocol.protocol(task, registry.distributions(task))
+    return {"task": job.task, "depends": {"fingerprint": protocol.fingerprint(conditions)}}
+
+
+class _Keys:
+    """Keys of requests on this machine."""
+
+    def __init__(self, threads: int) -> None:
+        about = protocol.provenance()
+        self._machine = [platform.node(), about["processor"], about["cpus"], threads]
+        self._machine += [about["tdmpc2_bench"], protocol.learning_versions()]
+
+    def of(self, request: Mapping[str, Any]) -> str:
+        names = ("agent", "device", "eval_episodes", "depends")
+        told = {name: request[name] for name in names if name in request}
+        text = json.dumps([self._machine, told], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _measure(
+    requests: Mapping[str, Mapping[str, Any]],
+    threads: int,
+    say: Callable[[str], None],
+    command: Sequence[str],
+) -> dict[str, Any]:
+    """Answers by key; those that are speeds are kept at once, so that Ctrl-C loses little."""
+    answers: dict[str, Any] = {}
+    environment = dict.fromkeys(THREAD_VARIABLES, str(threads))
+    for number, (key, request) in enumerate(requests.items(), start=1):
+        what = f"{request['agent']} as on" if "agent" in request else "the simulator of"
+        say(f"measuring {what} {request['task']} ({number} of {len(requests)})")
+        with Child([*command, json.dumps(request)], environment) as child:
+            answer = child.answer(_PATIENCE)
+            if answer is None:
+                answer = {"error": f"{request['task']}: {child.ending()}"}
+        answers[key] = answer
+        if "error" not in answer:
+            _keep({key: answer})
+    return answers
+
+
+def _read() -> dict[str, Any]:
+    """What is kept; nothing if there is no file, or none that can be read."""
+    try:
+        content = record.read_json(cache())
+    except DamagedFile:
+        return {}
+    speeds = content.get("speeds")
+    return speeds if content.get("schema") == _SCHEMA and isinstance(speeds, dict) else {}
+
+
+def _keep(answers: Mapping[str, Any]) -> None:
+    place = cache()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    record.write_json(place, {"schema": _SCHEMA, "speeds": {**_read(), **answers}})
