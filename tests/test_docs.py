@@ -1,54 +1,127 @@
 """The documentation speaks of everything there is, and its commands work."""
 
+import configparser
 import dataclasses
+import doctest
+import importlib.util
 import re
-import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import click
+import pages
 import pytest
-from click.testing import CliRunner
+import yaml
+from pages import PAGES, ROOT
 
 from tdmpc2_bench import registry
 from tdmpc2_bench.cli import _COMMANDS, call, cli
 from tdmpc2_bench.doctor import traps
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-CONSOLE = [
-    shlex.split(line.removeprefix("$ tdmpc2-bench "), comments=True)
-    for line in README.splitlines()
-    if line.startswith("$ tdmpc2-bench ")
-]
+EXPERIMENTS = {name: text for page in PAGES for name, text in pages.files(page, "yaml").items()}
+COMMANDS = {
+    " ".join(words): words
+    for page in PAGES
+    for words in pages.commands(page)
+    if "hill-balance" not in words  # of the example package: tests/test_plugins.py
+}
+TAUGHT = ("README.md", "docs/quickstart.md")  # pages whose commands build on one another
+
+
+def every_command(group: click.Group = cli, *above: str) -> Iterator[tuple[str, click.Command]]:
+    ctx = click.Context(group)
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        assert command is not None
+        yield " ".join([*above, name]), command
+        if isinstance(command, click.Group):
+            yield from every_command(command, *above, name)
+
+
+@pytest.fixture
+def hook() -> ModuleType:
+    """What the site's build calls, without mkdocs."""
+    path = ROOT / "docs" / "hooks" / "command_reference.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(("name", "command"), [*every_command()])
+def test_every_command_and_every_option_has_help(name: str, command: click.Command) -> None:
+    assert command.help
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.help, f"{name} {option.opts[-1]} has no help"
 
 
 @pytest.mark.parametrize("name", _COMMANDS)
-def test_every_command_has_help_and_stands_in_the_readme(name: str) -> None:
-    shown = CliRunner().invoke(cli, [name, "--help"])
-    assert shown.exit_code == 0
-    options = re.findall(r"^  (--[\w-]+)(.*)$", shown.output, flags=re.MULTILINE)
-    for option, rest in options:
-        words = rest.replace("TEXT", "").replace("INTEGER", "")
-        assert option in {"--episodes", "--device"} or words.strip(), f"{name} {option} has no help"
-    assert any(command[0] == name for command in CONSOLE)
+def test_every_command_stands_in_the_readme(name: str) -> None:
+    assert any(command[0] == name for command, _ in pages.console("README.md"))
+
+
+def test_every_command_and_option_is_in_the_reference(hook: ModuleType) -> None:
+    page = hook.on_page_markdown(PAGES["docs/cli.md"])
+    for name, command in every_command():
+        found = re.search(rf"^#+ {name}\n(.*?)(?=^#|\Z)", page, re.MULTILINE | re.DOTALL)
+        assert found, name
+        for option in command.params:
+            if isinstance(option, click.Option):
+                written = option.opts[-1]
+                assert re.search(rf"^\| `.*{written}\b", found[1], re.MULTILINE), (
+                    f"{name} {written}"
+                )
+
+
+def test_only_the_page_with_the_marker_gets_the_reference(hook: ModuleType) -> None:
+    assert hook.on_page_markdown("# Other") == "# Other"
+    assert hook.MARKER in PAGES["docs/cli.md"]
+
+
+def test_the_reference_means_what_the_help_says(hook: ModuleType) -> None:
+    text = r"a <b> [c] *d* | `<e>|f`"
+    assert hook._escaped(text) == r"a &lt;b> \[c\] \*d\* \| `<e>|f`"
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    def leaves(entry: Any) -> Iterator[str]:
+        if isinstance(entry, str):
+            yield entry
+        else:
+            for part in entry.values() if isinstance(entry, dict) else entry:
+                yield from leaves(part)
+
+    settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    expected = [page.removeprefix("docs/") for page in PAGES if page.startswith("docs/")]
+    assert sorted(leaves(settings["nav"])) == sorted(expected)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_to_a_file_leads_to_one(page: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", PAGES[page]):
+        if "://" not in target:
+            assert (ROOT / page).parent.joinpath(target).is_file(), target
 
 
 def test_every_agent_and_preset_is_documented() -> None:
-    pages = README + "".join(path.read_text() for path in (ROOT / "docs").rglob("*.md"))
+    text = "".join(PAGES.values())
     for name in registry.AGENTS:
-        assert name in pages
+        assert name in text
         for preset in registry.agent(name).presets:
-            assert f"`{preset}`" in pages or preset == name
+            assert f"`{preset}`" in text or preset == name
 
 
 def test_the_preset_table_names_exactly_the_fields_that_differ() -> None:
     presets: Any = registry.agent("tdmpc2").presets
     paper, head = (dataclasses.asdict(presets[name]) for name in ("paper", "head"))
     differing = {name for name in paper if paper[name] != head[name]}
-    page = (ROOT / "docs" / "agents" / "tdmpc2.md").read_text()
-    section = page.partition("## Presets")[2].partition("\n## ")[0]
+    section = PAGES["docs/agents/tdmpc2.md"].partition("## Presets")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)
     assert set(rows) == differing
 
@@ -66,9 +139,18 @@ def test_every_trap_is_documented_as_it_is() -> None:
 
 def test_every_test_that_a_page_names_exists() -> None:
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
-    for page in (ROOT / "docs").rglob("*.md"):
-        for name in re.findall(r"`(test_\w+)`", page.read_text()):
-            assert f"def {name}(" in tests, f"{page.name} names {name}"
+    for page, text in PAGES.items():
+        for name in re.findall(r"`(test_\w+)`", text):
+            assert f"def {name}(" in tests, f"{page} names {name}"
+
+
+def test_every_tox_environment_that_a_page_names_exists() -> None:
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "tox.ini")
+    for page, text in PAGES.items():
+        for names in re.findall(r"tox (?:run|exec) -e ([\w,-]+)", text):
+            for name in names.split(","):
+                assert settings.has_section(f"testenv:{name}"), f"{page} names {name}"
 
 
 def test_every_deviation_marked_in_the_code_is_listed() -> None:
@@ -78,7 +160,7 @@ def test_every_deviation_marked_in_the_code_is_listed() -> None:
         for path in (ROOT / folder).rglob("*.py")
         if "# Deviation:" in path.read_text()
     ]
-    page = (ROOT / "docs" / "deviations.md").read_text()
+    page = PAGES["docs/deviations.md"]
     for path in marked:
         for text in re.findall(r"# Deviation: (\w+)", path.read_text()):
             assert text.lower() in page.lower(), f"{path.name}: {text}"
@@ -89,22 +171,66 @@ def test_the_changelog_has_unreleased_changes_for_users() -> None:
     assert "## Unreleased" in text
 
 
-@pytest.mark.parametrize("command", [c for c in CONSOLE if c[0] == "run"], ids=" ".join)
-def test_the_readmes_runs_are_valid(command: list[str], tmp_path: Path) -> None:
-    assert call([*command, "--dry-run", "--out", str(tmp_path / "runs")]) == 0
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_every_command_on_a_page_is_a_valid_one(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, text in EXPERIMENTS.items():
+        Path(name).write_text(text)
+    asks_for_training = command[0] == "run" and len(command) > 1
+    if asks_for_training and not command[1].startswith("runs/"):
+        assert call([*command, "--dry-run"]) == 0
+    else:  # of something that is not here: it is read to the last option, and not carried out
+        with monkeypatch.context() as patch:
+            patch.setattr(click.Command, "invoke", lambda *_: 0)
+            patch.setattr(click.Path, "convert", lambda _, value, *__: value)
+            assert call(command) == 0
+    assert {path.name for path in tmp_path.iterdir()} == set(EXPERIMENTS)
+
+
+def test_a_command_that_is_not_valid_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(click.Command, "invoke", lambda *_: 0)
+    for command in (["stats", "runs/x"], ["status", "--al", "runs"], ["ls", "task"], ["why"]):
+        assert call(command) == 1
+
+
+@pytest.mark.parametrize(
+    "page", [page for page, text in PAGES.items() if ">>> " in text and page not in TAUGHT]
+)
+def test_the_examples_in_python_hold(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pandas")
+    monkeypatch.chdir(tmp_path)
+    found = doctest.testfile(str(ROOT / page), module_relative=False)
+    assert found.attempted > 0 and found.failed == 0
 
 
 @pytest.mark.slow
-def test_the_readmes_commands_work_one_after_another(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", TAUGHT)
+def test_the_commands_of_a_page_work_one_after_another(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that need no simulator; they print what the page shows, up to numbers and progress."""
     pytest.importorskip("torch")
     pytest.importorskip("pandas")
-    for command in CONSOLE:
+    monkeypatch.chdir(tmp_path)
+    for command, shown in pages.console(page):
+        if any(word.startswith("runs/") and "toy" not in word for word in command):
+            continue
         done = subprocess.run(
             [sys.executable, "-P", "-m", "tdmpc2_bench", *command],
-            cwd=tmp_path,
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, (command, done.stdout, done.stderr)
-    assert (tmp_path / "runs/toy/report/curves-toy-point.png").exists()
+        lines = [line for line in shown if " env steps, " not in line]
+        assert {*map(without_numbers, lines)} <= {*map(without_numbers, done.stdout.splitlines())}
+    assert Path("runs/toy/report/curves-toy-point.png").exists()
+    assert doctest.testfile(str(ROOT / page), module_relative=False).failed == 0
+
+
+def without_numbers(line: str) -> str:
+    return " ".join(re.sub(r"-?\d[\d.,]*", "#", line).split())

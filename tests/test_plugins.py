@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pages
 import pytest
 
 from tdmpc2_bench import plugins, registry
@@ -50,6 +51,15 @@ def test_what_the_example_adds_is_listed_and_is_no_part_of_all(installed: Path) 
     }  # fmt: skip
     assert len(names("tasks", "all")) == 104 and "hill-balance" not in names("tasks", "all")
     assert "tdmpc2 small" in bench(installed, "ls", "presets").stdout
+
+
+def test_the_commands_of_the_page_work_with_the_example(installed: Path) -> None:
+    commands = [words for words in pages.commands("docs/plugins.md") if "hill-balance" in words]
+    assert len(commands) == 2
+    for words in commands:
+        dry = ["--dry-run"] if words[0] == "run" else []
+        done = bench(installed, *words, *dry)
+        assert done.returncode == 0, done.stderr
 
 
 def test_an_agent_of_the_example_learns_a_task_of_the_example(

@@ -1,6 +1,5 @@
 """The Python API does what the command line does."""
 
-import doctest
 import subprocess
 import sys
 from pathlib import Path
@@ -11,15 +10,6 @@ import pytest
 
 import tdmpc2_bench
 from tdmpc2_bench.errors import UnknownName, UsageError
-
-PAGE = Path(__file__).parents[1] / "docs" / "python.md"
-
-
-def test_the_examples_of_the_docs_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("pandas")
-    monkeypatch.chdir(tmp_path)
-    found = doctest.testfile(str(PAGE), module_relative=False)
-    assert found.attempted > 10 and found.failed == 0
 
 
 def test_every_public_name_is_there_and_importing_costs_nothing() -> None:

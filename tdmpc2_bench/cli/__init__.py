@@ -6,12 +6,19 @@ A command's module is imported only when the command runs, so that `--help` and 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tdmpc2_bench.errors import BenchError, Exit, UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+PROGRAM = "tdmpc2-bench"
+COMPLETE = "_TDMPC2_BENCH_COMPLETE"  # set by shells that ask how a word may go on; click's name
 
 # Command -> what `--help` says of it. Its module and its click command bear the same name.
 _COMMANDS = {
@@ -24,6 +31,7 @@ _COMMANDS = {
     "eval": "Evaluate a trained agent, and film it.",
     "report": "Draw an experiment's learning curves.",
     "export": "Show an experiment's curves in TensorBoard, Weights & Biases or CSV tables.",
+    "completion": "Print a script for completion with the Tab key.",
 }
 
 
@@ -40,6 +48,13 @@ class _Commands(click.Group):
         module = importlib.import_module(f"tdmpc2_bench.cli.{cmd_name}")
         command: click.Command = module.command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        from click.shell_completion import CompletionItem
+
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        names = (name for name in _COMMANDS if name.startswith(incomplete))
+        return [*(CompletionItem(name, help=_COMMANDS[name]) for name in names), *options]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
@@ -64,8 +79,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 def call(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; errors are printed, not raised."""
+    if COMPLETE in os.environ:
+        importlib.import_module("tdmpc2_bench.cli.completion")  # tells click of our shells
     try:
-        result: Any = cli.main(arguments, prog_name="tdmpc2-bench", standalone_mode=False)
+        result: Any = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False)
     except click.exceptions.Abort:
         return Exit.INTERRUPTED
     except click.ClickException as error:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tdmpc2_bench import registry
+from tdmpc2_bench.cli import candidates
 from tdmpc2_bench.cli.output import print_json, print_table
 
 # What the table of tasks shows; --json has every column.
@@ -26,7 +27,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 
 
 @command.command()
-@click.argument("patterns", nargs=-1)
+@click.argument("patterns", nargs=-1, shell_complete=candidates.one_of(candidates.tasks))
 @_json_option
 def tasks(patterns: tuple[str, ...], *, as_json: bool) -> None:
     """List tasks: all 104, or those PATTERNS select.

@@ -9,21 +9,22 @@ from typing import Any
 
 import click
 
+from tdmpc2_bench.cli import candidates
 from tdmpc2_bench.errors import UsageError
 
 # They have no defaults of their own: what is not given leaves an experiment file as it is.
 _OPTIONS = (
     click.argument("experiment", required=False, type=click.Path(exists=True, path_type=Path)),
-    click.option("--task", "tasks", multiple=True, metavar="PATTERN,..", help="Tasks: name, glob, suite:NAME, tag:NAME, mt30, mt80, gym:ENV_ID, all."),  # noqa: E501
-    click.option("--suite", "suites", multiple=True, metavar="NAME,..", help="All tasks of these suites, or `all` 104."),  # noqa: E501
-    click.option("--agent", "agents", multiple=True, metavar="NAME,..", help="Agents, see `ls agents`.  [default: tdmpc2]"),  # noqa: E501
-    click.option("--preset", metavar="NAME", help="Full settings to start from, see `ls presets`."),
-    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE,..", help="Change settings of the agent, for instance size=1."),  # noqa: E501
+    click.option("--task", "tasks", multiple=True, shell_complete=candidates.list_of(candidates.tasks), metavar="PATTERN,..", help="Tasks: name, glob, suite:NAME, tag:NAME, mt30, mt80, gym:ENV_ID, all."),  # noqa: E501
+    click.option("--suite", "suites", multiple=True, shell_complete=candidates.list_of(candidates.suites), metavar="NAME,..", help="All tasks of these suites, or `all` 104."),  # noqa: E501
+    click.option("--agent", "agents", multiple=True, shell_complete=candidates.list_of(candidates.agents), metavar="NAME,..", help="Agents, see `ls agents`.  [default: tdmpc2]"),  # noqa: E501
+    click.option("--preset", shell_complete=candidates.one_of(candidates.presets), metavar="NAME", help="Full settings to start from, see `ls presets`."),  # noqa: E501
+    click.option("--set", "settings", multiple=True, shell_complete=candidates.list_of(candidates.settings), metavar="KEY=VALUE,..", help="Change settings of the agent, for instance size=1."),  # noqa: E501
     click.option("--seeds", metavar="N,N-M,..", help="For instance 1-3,7.  [default: 1-3]"),
     click.option("--steps", metavar="COUNT", help="Training length, environment steps, like 100k.  [default: the paper's]"),  # noqa: E501
     click.option("--eval-every", metavar="COUNT", help="Environment steps between evaluations.  [default: the paper's]"),  # noqa: E501
     click.option("--eval-episodes", metavar="COUNT", help="Episodes per evaluation and mode.  [default: 10]"),  # noqa: E501
-    click.option("--keep", metavar="WHAT", help="What stays of a finished cell besides logs: its weights, also its replay, or all.  [default: all, so that it can be extended]"),  # noqa: E501
+    click.option("--keep", shell_complete=candidates.one_of(candidates.kept), metavar="WHAT", help="What stays of a finished cell besides logs: its weights, also its replay, or all.  [default: all, so that it can be extended]"),  # noqa: E501
     click.option("--keep-every", metavar="COUNT", help="Also keep weights every so many environment steps."),  # noqa: E501
     click.option("--out", metavar="FOLDER", help="The experiment's folder.  [default: runs/default, or runs/ and the file's name]"),  # noqa: E501
 )  # fmt: skip
