@@ -270,14 +270,14 @@ def test_a_finished_grid_is_recognised_without_torch_or_simulators(tmp_path: Pat
 
 
 def test_ls_tasks_takes_little_longer_than_its_libraries_to_import() -> None:
-    def seconds(code: str) -> float:
-        times = []
-        for _ in range(5):
-            begin = time.perf_counter()
-            subprocess.run([sys.executable, "-P", "-c", code], check=True, capture_output=True)
-            times.append(time.perf_counter() - begin)
-        return sorted(times)[2]
+    """Median of turns, since a shared machine's speed drifts."""
+    listing = "from tdmpc2_bench.cli import call; call(['ls', 'tasks'])"
+    libraries = "import numpy, click, rich"
 
-    listing = seconds("from tdmpc2_bench.cli import call; call(['ls', 'tasks'])")
-    libraries = seconds("import numpy, click, rich")
-    assert listing < 1.5 * libraries
+    def seconds(code: str) -> float:
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, "-P", "-c", code], check=True, capture_output=True)
+        return time.perf_counter() - begin
+
+    ratios = sorted(seconds(listing) / seconds(libraries) for _ in range(9))
+    assert ratios[4] < 1.5

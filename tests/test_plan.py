@@ -58,7 +58,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_plan_is_told_for_people_and_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     assert call([*UNIFORM, "--seeds", "1-2", "--workers", "2"]) == 0
     printed = capsys.readouterr()
-    assert "4 cells take" in printed.out and "with 2 workers" in printed.out
+    assert "all 4: " in printed.out and "with 2 workers" in printed.out
     assert "measuring" in printed.err
     assert call([*UNIFORM, "--seeds", "1-2", "--workers", "2", "--json"]) == 0
     printed = capsys.readouterr()

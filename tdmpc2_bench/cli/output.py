@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+_MINUTE = 60  # seconds
 _WHOLE = 10  # from here on a size is told without decimals
 
 
@@ -37,7 +38,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it: "3 h 05 min"."""
+    """A time as people say it: "3 h 05 min", "12 s"."""
+    if seconds < _MINUTE:
+        return f"{seconds:.2g} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min"
 

@@ -76,7 +76,7 @@ def command(  # noqa: PLR0913 - a command's options are its parameters
     _print_rows(found, every=every)
     _print_groups(found)
     click.echo(
-        f"{len(jobs):,} cells take {duration(found.seconds)} with {workers} "
+        f"all {len(jobs):,}: {duration(found.seconds)} with {workers} "
         f"worker{'s' if workers > 1 else ''}, at most {size(found.disk)} of disk and "
         f"{size(found.memory)} of memory"
     )
@@ -128,7 +128,7 @@ def _print_rows(found: Forecast, *, every: bool) -> None:
             "task",
             "cells",
             "env steps each",
-            "hours each",
+            "time each",
             "disk each",
             "memory",
         ),
@@ -137,7 +137,7 @@ def _print_rows(found: Forecast, *, every: bool) -> None:
                 *names,
                 len(costs),
                 costs[0].job.steps,
-                _hours(costs[:1]),
+                duration(costs[0].seconds),
                 size(costs[0].kept),
                 size(costs[0].memory),
             )
@@ -151,13 +151,13 @@ def _print_rows(found: Forecast, *, every: bool) -> None:
 
 def _print_groups(found: Forecast) -> None:
     print_table(
-        ("suite", "agent", "variant", "cells", "env steps", "hours", "disk"),
+        ("suite", "agent", "variant", "cells", "env steps", "time", "disk"),
         (
             (
                 *names,
                 len(costs),
                 sum(cost.job.steps for cost in costs),
-                _hours(costs),
+                duration(sum(cost.seconds for cost in costs)),
                 size(sum(cost.kept for cost in costs)),
             )
             for names, costs in _grouped(found.costs, "suite", "agent", "variant").items()
