@@ -52,7 +52,8 @@ class _Row:
         self.train = _number(progress.get("train_return"))
         self.evaluation = _number(progress.get("eval_return"))
         self.rate = f"{rate:.1f}" if rate else ""
-        self.left = duration((budget - step) / rate) if rate and step is not None else ""
+        to_do = budget - (step or 0)  # 0 while updates are made up for at the end: time is open
+        self.left = duration(to_do / rate) if rate and to_do else ""
         self.evaluated_at = progress.get("eval_step")
 
     def line(self) -> str:
