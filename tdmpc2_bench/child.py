@@ -24,6 +24,14 @@ _REAP_SECONDS = 5.0  # from the end of its output to its own
 _UNCAUGHT = 1  # exit code of a Python that ends with an exception
 
 
+def module(name: str) -> tuple[str, ...]:
+    """The command that runs one of our modules in an interpreter of its own.
+
+    -P keeps a checkout's folders in the working directory from hiding the installed package.
+    """
+    return (sys.executable, "-P", "-m", name)
+
+
 class Child:
     """A process that answers in lines of standard output, and is ended where the block ends."""
 

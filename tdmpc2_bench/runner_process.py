@@ -8,21 +8,19 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tdmpc2_bench import ownership
+from tdmpc2_bench import child, ownership
 from tdmpc2_bench.celldir import AttemptDir, CellDir
 from tdmpc2_bench.errors import DamagedFile
 from tdmpc2_bench.gpus import NO_GPU, VARIABLE
 from tdmpc2_bench.job import Job
 
-# -P keeps a checkout's folders in the working directory from hiding the installed package.
-COMMAND = (sys.executable, "-P", "-m", "tdmpc2_bench.runner")
+COMMAND = child.module("tdmpc2_bench.runner")
 _TAIL_LINES = 12  # of its output that are shown
 
 

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import platform
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +18,12 @@ from typing import Any
 
 from tdmpc2_bench import protocol, record, registry, variant
 from tdmpc2_bench.calibration import AgentSpeed, TaskSpeed
-from tdmpc2_bench.child import Child
+from tdmpc2_bench.child import Child, module
 from tdmpc2_bench.errors import DamagedFile
 from tdmpc2_bench.grid import THREAD_VARIABLES
 from tdmpc2_bench.job import Job
 
-# -P keeps a checkout's folders in the working directory from hiding the installed package.
-COMMAND = (sys.executable, "-P", "-m", "tdmpc2_bench.calibration")
+COMMAND = module("tdmpc2_bench.calibration")
 _PATIENCE = 900.0  # seconds for one measurement; the largest model on a CPU takes minutes
 _SCHEMA = 1  # of the cache
 

@@ -179,7 +179,8 @@ def test_every_command_on_a_page_is_a_valid_one(
     for name, text in EXPERIMENTS.items():
         Path(name).write_text(text)
     asks_for_training = command[0] == "run" and len(command) > 1
-    if asks_for_training and not command[1].startswith("runs/"):
+    needs_plug_in = "hill-balance" in "".join(EXPERIMENTS.get(word, "") for word in command)
+    if asks_for_training and not command[1].startswith("runs/") and not needs_plug_in:
         assert call([*command, "--dry-run"]) == 0
     else:  # of something that is not here: it is read to the last option, and not carried out
         with monkeypatch.context() as patch:

@@ -33,6 +33,6 @@ def command(cell: Path, *, as_json: bool) -> None:
     click.echo(line)
     for heading, text in (("Reason", found.reason), ("Traceback", found.traceback),
                           ("Last output", found.output)):  # fmt: skip
-        if text and not (heading == "Last output" and text == found.traceback):
+        if text and not (heading == "Last output" and text in found.traceback):
             click.echo(f"\n{heading}:\n" + "\n".join(f"  {row}" for row in text.splitlines()))
     click.echo(f"\n{found.advice}")

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
-import sys
 from collections.abc import Generator, Iterable, Sequence
 
 from tdmpc2_bench import registry
-from tdmpc2_bench.child import Child
+from tdmpc2_bench.child import Child, module
 from tdmpc2_bench.doctor import trial
 from tdmpc2_bench.doctor.trial import Trial
 from tdmpc2_bench.errors import SuiteUnavailable
 from tdmpc2_bench.grid import THREAD_VARIABLES
 from tdmpc2_bench.task import Task
 
-# -P keeps a checkout's folders in the working directory from hiding the installed package.
-COMMAND = (sys.executable, "-P", "-m", "tdmpc2_bench.doctor.trial")
+COMMAND = module("tdmpc2_bench.doctor.trial")
 _SECONDS = 0.25  # of stepping per task
 _PATIENCE = 120.0  # seconds one task may take in all, the simulator's first import included
 
