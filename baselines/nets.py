@@ -66,17 +66,18 @@ _CHUNK = 1 << 16
 
 
 class _Mish(torch.autograd.Function):
-    """Mish with its own backward: one exponential and a few cheap passes, in cache-sized chunks.
+    """Mish with its own backward, each in one exponential and as few passes as there can be.
 
-    tanh(softplus(x)) = n / (n + 2) with n = e^x (e^x + 2). The exponent is cut at 20, where the
-    quotient is 1 in float32 already.
+    With m = e^x + e^2x / 2 it is tanh(softplus(x)) = m / (m + 1), and so with r = 1 / (m + 1)
+
+        mish(x) = x / (1 + 1 / m),    mish'(x) = 1 + r (x r (e^x + e^2x) - 1).
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         x = x.contiguous()
         ctx.save_for_backward(x)
-        return _mish(x.contiguous())
+        return _mish(x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:  # torch leaves the context's type open
@@ -85,24 +86,21 @@ class _Mish(torch.autograd.Function):
         for part, grad_part, out in zip(
             _chunks(x), _chunks(grad.contiguous()), _chunks(grad_x), strict=True
         ):
-            # d gate / dx = 4 e^x (e^x + 1) / (n + 2)^2 and 2 / (n + 2) = 1 - gate.
-            exp, gate = _mish_gate(part)
-            exp.addcmul_(exp, exp).mul_((1 - gate).square_()).mul_(part).add_(gate)
-            torch.mul(exp, grad_part, out=out)
+            # Cut at 20, where mish' is 1 in float32: e^2x would become infinite from 44 on.
+            exp = part.clamp(max=20.0).exp_()
+            r = torch.addcmul(exp, exp, exp, value=0.5).add_(1).reciprocal_()
+            slope = exp.addcmul_(exp, exp).mul_(part).mul_(r).sub_(1).mul_(r)  # mish' - 1
+            torch.addcmul(grad_part, slope, grad_part, out=out)
         return grad_x
 
 
 def _mish(x: Tensor) -> Tensor:
     y = torch.empty_like(x)
     for part, out in zip(_chunks(x), _chunks(y), strict=True):
-        torch.mul(_mish_gate(part)[1], part, out=out)
+        exp = part.exp()  # infinite for large x, 0 for small: 1 / m is then 0 or infinite, rightly
+        m = exp.addcmul_(exp, exp, value=0.5)
+        torch.div(part, m.reciprocal_().add_(1), out=out)
     return y
-
-
-def _mish_gate(x: Tensor) -> tuple[Tensor, Tensor]:
-    exp = x.clamp(max=20.0).exp_()
-    half = torch.addcmul(exp, exp, exp, value=0.5)  # n / 2
-    return exp, half.div_(half + 1)
 
 
 def _chunks(x: Tensor) -> tuple[Tensor, ...]:

@@ -13,15 +13,15 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
 
 from tdmpc2_bench import checkpoint, registry, seeding, variant
-from tdmpc2_bench.agent import Agent, Step
+from tdmpc2_bench.agent import Step
 from tdmpc2_bench.child import answering
 from tdmpc2_bench.env import TaskEnv
 from tdmpc2_bench.errors import BenchError
@@ -32,6 +32,14 @@ _MOST_STEPS = 25_000  # agent steps fed to an agent that owes no update, before 
 _REPEATS = 3  # of every measurement; the median counts
 _EPISODES = 2  # over which the rate of updates is counted
 _STEPPING = 0.3  # seconds of stepping an environment
+
+
+class Timing(NamedTuple):
+    """Seconds that something takes, of a few times."""
+
+    median: float
+    least: float
+    most: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,51 +70,96 @@ class TaskSpeed:
     further: int  # memory of each further one
 
 
-def agent_speed(request: dict[str, Any]) -> AgentSpeed:
+class Rehearsal:
+    """An agent with made-up experience, fed until it owes updates or is known to owe none."""
+
+    def __init__(self, request: Mapping[str, Any], *, lanes: int = 1) -> None:
+        """Build and feed it.
+
+        Args:
+            request: agent, preset, overrides, task, device.
+            lanes: seeds side by side.
+        """
+        entry, self.task = registry.agent(request["agent"]), registry.task(request["task"])
+        self.agent_name = entry.name
+        config = variant.configure(entry.presets, request["preset"], request["overrides"])
+        self.config: Any = config.resolved(self.task)
+        seeds = range(_SEED, _SEED + lanes)
+        self.agent = entry.build(config, self.task, seeds, device=request["device"])
+        self._rngs = [seeding.stream(seed, self.task.name, "calibration") for seed in seeds]
+        self._steps = _steps(self.task, self._rngs)
+        self.act_random = self.time_act(1, "train")
+        self.seed_steps = self._feed_until_due()
+        self.burst = self.agent.updates_due()
+
+    def feed(self) -> None:
+        """One agent step, with the reset before it if there is one."""
+        step = next(self._steps)
+        if step.first.any():
+            self.agent.observe(step)
+            step = next(self._steps)
+        self.agent.observe(step)
+
+    def time_act(self, envs: int, mode: str) -> Timing:
+        """A decision for so many environments per lane."""
+        return timed(self.decision(envs, mode))
+
+    def decision(self, envs: int, mode: str) -> Callable[[], object]:
+        """What makes a decision for so many environments per lane."""
+        shape = (self.agent.lanes, envs)
+        obs = self._rngs[0].standard_normal((*shape, self.task.obs_dim)).astype(np.float32)
+        carry = self.agent.carry(envs, self._rngs)
+        first = np.zeros(shape, np.bool_)
+        return lambda: self.agent.act(obs, carry, first=first, mode=mode)
+
+    def _feed_until_due(self) -> int:
+        """Agent steps until an update is due; 0 for an agent that never owes one."""
+        for count in range(1, _MOST_STEPS + 1):
+            self.feed()
+            if self.agent.updates_due() > 0:
+                return count
+        return 0
+
+
+def agent_speed(request: Mapping[str, Any]) -> AgentSpeed:
     """Build the agent, feed it made-up steps and time what it does.
 
     Args:
         request: agent, preset, overrides, task, device, eval_episodes.
     """
-    entry, task = registry.agent(request["agent"]), registry.task(request["task"])
-    config = variant.configure(entry.presets, request["preset"], request["overrides"])
-    agent = entry.build(config, task, [_SEED], device=request["device"])
-    rng = seeding.stream(_SEED, task.name, "calibration")
-    steps = _steps(task, rng)
-    act_random = _time_act(agent, task, rng, envs=1, mode="train")
-    seed_steps = _feed_until_due(agent, steps)
-    burst = agent.updates_due()
+    return speed_of(Rehearsal(request), request["eval_episodes"])
+
+
+def speed_of(rehearsal: Rehearsal, episodes: int) -> AgentSpeed:
+    """What a rehearsed agent costs, with so many episodes per evaluation."""
+    agent = rehearsal.agent
     rate, update = 0.0, 0.0
-    if burst:
-        before, count = agent.updates_due(), _EPISODES * task.episode_agent_steps
+    if rehearsal.burst:
+        before, count = agent.updates_due(), _EPISODES * rehearsal.task.episode_agent_steps
         for _ in range(count):
-            _feed(agent, steps)
+            rehearsal.feed()
         rate = (agent.updates_due() - before) / count
-        update = _median(agent.update)
+        update = timed(agent.update).median
     replay = agent.replays[0] if agent.replays else None
     row = sum(array.nbytes for array in replay.rows(0, 1).values()) if replay else 0
-    (weights,) = agent.export()
     return AgentSpeed(
-        act_random=act_random,
-        act=_time_act(agent, task, rng, envs=1, mode="train"),
-        evaluate=sum(
-            _time_act(agent, task, rng, envs=request["eval_episodes"], mode=mode)
-            for mode in agent.modes
-        ),
+        act_random=rehearsal.act_random.median,
+        act=rehearsal.time_act(1, "train").median,
+        evaluate=sum(rehearsal.time_act(episodes, mode).median for mode in agent.modes),
         update=update,
-        seed_steps=seed_steps,
-        burst=burst,
+        seed_steps=rehearsal.seed_steps,
+        burst=rehearsal.burst,
         updates_per_step=rate,
         modes=len(agent.modes),
         row=row,
         capacity=replay.capacity if replay else 0,
         checkpoint=sum(map(len, checkpoint.encode(agent.state()[0]).values())),
-        weights=sum(array.nbytes for array in weights.values()),
+        weights=sum(array.nbytes for array in agent.export()[0].values()),
         memory=psutil.Process().memory_info().rss,
     )
 
 
-def task_speed(request: dict[str, Any]) -> TaskSpeed:
+def task_speed(request: Mapping[str, Any]) -> TaskSpeed:
     """Build the task's environment twice and step it.
 
     Args:
@@ -138,16 +191,17 @@ def _time_steps(env: TaskEnv) -> float:
     return (time.perf_counter() - begun) / count
 
 
-def _steps(task: Task, rng: np.random.Generator) -> Iterator[Step]:
+def _steps(task: Task, rngs: Sequence[np.random.Generator]) -> Iterator[Step]:
     """Episodes of noise, as an interaction would bring them: a reset, then steps to the limit."""
-    everywhere = np.ones(1, np.bool_)
-    zeros = np.zeros((1, task.action_dim), np.float32)
+    lanes, rng = len(rngs), rngs[0]
+    everywhere = np.ones(lanes, np.bool_)
+    zeros = np.zeros((lanes, task.action_dim), np.float32)
     while True:
         for number in range(task.episode_agent_steps + 1):
             yield Step(
-                obs=rng.standard_normal((1, task.obs_dim)).astype(np.float32),
+                obs=rng.standard_normal((lanes, task.obs_dim)).astype(np.float32),
                 action=rng.uniform(-1, 1, zeros.shape).astype(np.float32) if number else zeros,
-                reward=rng.uniform(0, 1, 1).astype(np.float32) * (number > 0),
+                reward=rng.uniform(0, 1, lanes).astype(np.float32) * (number > 0),
                 first=everywhere & (number == 0),
                 terminated=~everywhere,
                 truncated=everywhere & (number == task.episode_agent_steps),
@@ -155,40 +209,15 @@ def _steps(task: Task, rng: np.random.Generator) -> Iterator[Step]:
             )
 
 
-def _feed(agent: Agent, steps: Iterator[Step]) -> None:
-    """One agent step, with the reset before it if there is one."""
-    step = next(steps)
-    if step.first.any():
-        agent.observe(step)
-        step = next(steps)
-    agent.observe(step)
-
-
-def _feed_until_due(agent: Agent, steps: Iterator[Step]) -> int:
-    """Agent steps until an update is due; 0 for an agent that never owes one."""
-    for count in range(1, _MOST_STEPS + 1):
-        _feed(agent, steps)
-        if agent.updates_due() > 0:
-            return count
-    return 0
-
-
-def _time_act(agent: Agent, task: Task, rng: np.random.Generator, *, envs: int, mode: str) -> float:
-    """Seconds of one decision for so many environments."""
-    obs = rng.standard_normal((1, envs, task.obs_dim)).astype(np.float32)
-    carry = agent.carry(envs, [rng])
-    first = np.zeros((1, envs), np.bool_)
-    return _median(lambda: agent.act(obs, carry, first=first, mode=mode))
-
-
-def _median(act: Callable[[], Any]) -> float:
-    """Seconds that it takes; the first time, which may prepare something, is not counted."""
+def timed(act: Callable[[], Any], repeats: int = _REPEATS) -> Timing:
+    """How long it takes; the first time, which may prepare something, is not counted."""
     seconds = []
-    for _ in range(1 + _REPEATS):
+    for _ in range(1 + repeats):
         begun = time.perf_counter()
         act()
         seconds.append(time.perf_counter() - begun)
-    return statistics.median(seconds[1:])
+    counted = sorted(seconds[1:])
+    return Timing(statistics.median(counted), counted[0], counted[-1])
 
 
 def main(arguments: Sequence[str]) -> None:

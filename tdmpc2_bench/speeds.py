@@ -60,7 +60,7 @@ def of_jobs(
         say: told what is being measured, which takes a few seconds each.
         command: the process to start; takes requests, see `calibration`.
     """
-    requests = [(_agent_request(job), _task_request(job)) for job in jobs]
+    requests = [(agent_request(job), _task_request(job)) for job in jobs]
     keys = _Keys(threads)
     wanted = {keys.of(one): one for pair in requests for one in pair}
     known = {} if anew else _read()
@@ -81,7 +81,21 @@ def of_jobs(
     return found
 
 
-def _agent_request(job: Job) -> dict[str, Any]:
+def keep(job: Job, *, agent: Mapping[str, Any], task: Mapping[str, Any], threads: int) -> None:
+    """Keep speeds of a job that were measured otherwise.
+
+    Args:
+        job: what they are of.
+        agent: fields of its `AgentSpeed`.
+        task: fields of its `TaskSpeed`.
+        threads: computing threads they were measured with.
+    """
+    keys = _Keys(threads)
+    _keep({keys.of(agent_request(job)): agent, keys.of(_task_request(job)): task})
+
+
+def agent_request(job: Job) -> dict[str, Any]:
+    """What is to be measured of an agent, as `calibration` takes it."""
     entry, task = registry.agent(job.agent), registry.task(job.task)
     config: Any = variant.configure(entry.presets, job.preset, job.overrides).resolved(task)
     return {

@@ -169,7 +169,7 @@ class TDMPC2:
         """Learn from one batch: world model, then policy, then target heads."""
         config, model = self._config, self._model
         self._debt -= 1
-        loss = losses.model_loss(model, config, self._batch(), self._noise)
+        loss = losses.model_loss(model, config, self.batch(), self._noise)
         self._optimizer.zero_grad()
         loss.total.sum().backward()
         grad_norm = clip_grad_norm(
@@ -212,7 +212,8 @@ class TDMPC2:
         low, high = torch.quantile(q, torch.tensor([0.05, 0.95], device=q.device), dim=-1)
         self._scale = torch.lerp(self._scale, (high - low).clamp(min=1.0), self._config.tau)
 
-    def _batch(self) -> losses.Batch:
+    def batch(self) -> losses.Batch:
+        """Draw the sub-sequences of one update from every lane's replay."""
         config = self._config
         slices = [
             replay.sample(rng, config.batch_size, config.horizon + 1)

@@ -25,6 +25,7 @@ _COMMANDS = {
     "ls": "List tasks, suites, agents or presets.",
     "doctor": "Check the installation and the machine, and try tasks.",
     "plan": "Say what training will take: hours, disk, memory.",
+    "profile": "Measure where an agent's time goes, beside its matrix products.",
     "run": "Train agents on tasks; the same command again continues what is missing.",
     "status": "Show how far an experiment's cells are.",
     "why": "Say why a cell is done, failed or stopped.",

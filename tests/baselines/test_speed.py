@@ -4,7 +4,6 @@ Both sides run in this process, interleaved, on one thread, and only their ratio
 that a busy or slow machine changes nothing. Run with -s to see the milliseconds.
 """
 
-import itertools
 import time
 from collections.abc import Callable, Iterator
 
@@ -13,8 +12,10 @@ import pytest
 import torch
 
 from tdmpc2_bench.agent import Step
+from tdmpc2_bench.baselines.products import Product
+from tdmpc2_bench.baselines.tdmpc2 import anatomy
 from tdmpc2_bench.baselines.tdmpc2.agent import TDMPC2, build
-from tdmpc2_bench.baselines.tdmpc2.config import ResolvedConfig, TDMPC2Config
+from tdmpc2_bench.baselines.tdmpc2.config import TDMPC2Config
 from tdmpc2_bench.registry import task
 
 pytestmark = pytest.mark.slow
@@ -23,72 +24,12 @@ WALKER = task("walker-walk")
 ACT_GOAL, UPDATE_GOAL = 1.5, 1.8
 MARGIN = 1.3  # above the goals, for the noise of shared machines
 
-Product = tuple[int, int, int, int]  # stack, rows, in, out
-
-
-def forward(widths: list[int], rows: int, *, stack: int = 1) -> list[Product]:
-    return [(stack, rows, a, b) for a, b in itertools.pairwise(widths)]
-
-
-def weight_gradients(widths: list[int], rows: int, *, stack: int = 1) -> list[Product]:
-    return [(stack, a, rows, b) for a, b in itertools.pairwise(widths)]
-
-
-def input_gradients(widths: list[int], rows: int, *, stack: int = 1) -> list[Product]:
-    return [(stack, rows, b, a) for a, b in itertools.pairwise(widths)]
-
-
-def networks(config: ResolvedConfig) -> dict[str, list[int]]:
-    hidden, z_a = [config.mlp_dim] * 2, config.latent_dim + WALKER.action_dim
-    return {
-        "encoder": [WALKER.obs_dim, config.enc_dim, config.latent_dim],
-        "dynamics": [z_a, *hidden, config.latent_dim],
-        "reward": [z_a, *hidden, config.num_bins],
-        "q": [z_a, *hidden, config.num_bins],
-        "policy": [config.latent_dim, *hidden, 2 * WALKER.action_dim],
-    }
-
-
-def act_products(config: ResolvedConfig) -> Iterator[Product]:
-    """Every candidate through every step of every iteration, two Q heads at the end."""
-    net, rows = networks(config), config.num_samples
-    for _ in range(config.iterations):
-        for _ in range(config.horizon):
-            yield from forward(net["dynamics"], rows)
-            yield from forward(net["reward"], rows)
-        yield from forward(net["policy"], rows)
-        yield from forward(net["q"], rows, stack=2)
-
-
-def update_products(config: ResolvedConfig) -> Iterator[Product]:
-    net, batch, steps = networks(config), config.batch_size, config.horizon
-    rows = batch * steps
-    # Targets, without gradients.
-    yield from forward(net["encoder"], rows)
-    yield from forward(net["policy"], rows)
-    yield from forward(net["q"], rows, stack=2)
-    # World model, forward and back; the observation needs no gradient.
-    yield from forward(net["encoder"], batch)
-    yield from weight_gradients(net["encoder"], batch)
-    yield from input_gradients(net["encoder"][1:], batch)
-    for kind in (forward, weight_gradients, input_gradients):
-        for _ in range(steps):
-            yield from kind(net["dynamics"], batch)
-        yield from kind(net["reward"], rows)
-        yield from kind(net["q"], rows, stack=config.num_q)
-    # Policy: the Q heads pass gradients on but get none.
-    rows = batch * (steps + 1)
-    yield from forward(net["policy"], rows)
-    yield from weight_gradients(net["policy"], rows)
-    yield from input_gradients(net["policy"][1:], rows)
-    yield from forward(net["q"], rows, stack=2)
-    yield from input_gradients(net["q"], rows, stack=2)
-
 
 def multiply(products: list[Product]) -> Callable[[], None]:
     """Do all products, on operands made beforehand."""
     operands = {
-        (s, m, k, n): (torch.randn(s, m, k), torch.randn(s, k, n)) for s, m, k, n in products
+        one: (torch.randn(one[:3]), torch.randn(one.stack, one.inner, one.columns))
+        for one in products
     }
 
     def run() -> None:
@@ -163,7 +104,7 @@ def test_acting_costs_little_more_than_its_products(size: int) -> None:
     obs, first = np.zeros((1, 1, WALKER.obs_dim), np.float32), np.array([[False]])
     ratio = compare(
         lambda: agent.act(obs, carry, first=first, mode="plan"),
-        list(act_products(TDMPC2Config(size=size).resolved(WALKER))),
+        list(anatomy.act_products(TDMPC2Config(size=size).resolved(WALKER), WALKER)),
         f"act, size {size}",
     )
     if size == 5:
@@ -173,7 +114,7 @@ def test_acting_costs_little_more_than_its_products(size: int) -> None:
 @pytest.mark.parametrize("size", [1, 5])
 def test_an_update_costs_little_more_than_its_products(size: int) -> None:
     agent = ready_agent(size)
-    products = list(update_products(TDMPC2Config(size=size).resolved(WALKER)))
+    products = list(anatomy.update_products(TDMPC2Config(size=size).resolved(WALKER), WALKER))
     ratio = compare(agent.update, products, f"update, size {size}")
     if size == 5:
         assert ratio < UPDATE_GOAL * MARGIN
