@@ -34,12 +34,11 @@ def ad_hoc(env_id: str) -> Task:
     """
     from tdmpc2_bench.suites import gym_simulation
 
-    env_id = env_id.replace(_SLASH, "/")
-    found = gym_simulation.describe(env_id)
+    found = gym_simulation.describe(env_id.replace(_SLASH, "/"))
     return Task(
-        name=f"gym:{env_id.replace('/', _SLASH)}",
+        name=f"gym:{found.env_id.replace('/', _SLASH)}",
         suite="gym",
-        env_id=env_id,
+        env_id=found.env_id,
         obs_dim=found.obs_dim,
         action_dim=found.action_dim,
         episode_steps=found.time_limit,

@@ -23,6 +23,7 @@ Environment = gymnasium.Env[Any, Any]  # observations and actions are of the spa
 class Description(NamedTuple):
     """What a task needs to know of an environment."""
 
+    env_id: str  # in full, with its version
     obs_dim: int
     action_dim: int
     time_limit: int  # environment steps
@@ -43,7 +44,9 @@ def describe(env_id: str) -> Description:
         if limit is None:
             msg = f"gym:{env_id} has no time limit: register it with max_episode_steps"
             raise UsageError(msg)
+        of_module, colon, _ = env_id.rpartition(":")
         return Description(
+            f"{of_module}{colon}{env.spec.id}" if env.spec else env_id,
             spaces.flatdim(env.observation_space),
             spaces.flatdim(env.action_space),
             limit,
@@ -99,7 +102,11 @@ class GymSimulation:
         if self._env.render_mode != _PICTURES:
             msg = f"{self._env} cannot be drawn: it offers no render mode {_PICTURES}"
             raise UsageError(msg)
-        picture: Any = self._env.render()
+        try:
+            picture: Any = self._env.render()
+        except Exception as error:  # environments may raise anything, and lack what they need
+            msg = f"{self._env} cannot be drawn: {type(error).__name__}: {error}"
+            raise UsageError(msg) from error
         return np.asarray(picture, np.uint8)
 
     def close(self) -> None:

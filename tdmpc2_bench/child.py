@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import select
@@ -17,10 +18,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any, Self
 
-from tdmpc2_bench import failure
+from tdmpc2_bench import failure, plugins
 
 _POLL_SECONDS = 0.1  # between looks at whether it still runs
 _REAP_SECONDS = 5.0  # from the end of its output to its own
+_PR_SET_PDEATHSIG = 1  # of prctl(2)
 _UNCAUGHT = 1  # exit code of a Python that ends with an exception
 
 
@@ -117,8 +119,11 @@ class Child:
 def answering() -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """In a child: what sends an answer, a line of JSON.
 
-    Answers have standard output to themselves: what simulators print there joins the errors.
+    Answers have standard output to themselves: what simulators print there joins the errors. What
+    the parent has warned of already is not said again, and the child does not outlive it.
     """
+    plugins.silence()
+    _end_with_parent()
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as lines:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
@@ -127,3 +132,9 @@ def answering() -> Iterator[Callable[[Mapping[str, Any]], None]]:
             lines.flush()
 
         yield answer
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this process when its parent dies, however that comes; on Linux."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -135,12 +135,12 @@ def _fewer_seeds(pairs: Pairs, takes: _Takes, seconds: float) -> Proposal | None
 
 
 def _fewer_steps(pairs: Pairs, takes: _Takes, seconds: float) -> Proposal | None:
-    """The longest training in whole evaluation intervals that fits all tasks."""
+    """The longest training, the same for all tasks, in whole evaluation intervals."""
     unit = math.lcm(*(job.eval_every for job, _ in pairs))
     longest = max(job.steps for job, _ in pairs)
 
     def cut(steps: int) -> list[tuple[Job, Speeds]]:
-        return [(replace(job, steps=min(job.steps, steps)), one) for job, one in pairs]
+        return [(replace(job, steps=steps), one) for job, one in pairs]  # as the option does
 
     low, high = 0, math.ceil(longest / unit)  # the first fits, the last does not
     while high - low > 1:
@@ -149,7 +149,7 @@ def _fewer_steps(pairs: Pairs, takes: _Takes, seconds: float) -> Proposal | None
     if low == 0:
         return None
     steps = low * unit
-    what = f"{steps:,} environment steps, where the plan has up to {longest:,}"
+    what = f"{steps:,} environment steps for every task, where the plan has up to {longest:,}"
     return Proposal(what, f"--steps {steps}", len(pairs), takes(cut(steps)))
 
 

@@ -77,8 +77,12 @@ def resolve(described: Mapping[str, Any], changes: Mapping[str, Any] | None = No
         raise UnknownName(
             "value of keep", str(keep), get_args(Keep), hint=_there_are(get_args(Keep))
         )
+    tasks = tuple(task.name for task in registry.select(patterns))
+    if not tasks:
+        msg = f"tasks: {', '.join(patterns)} selects none"
+        raise UsageError(msg)
     return Experiment(
-        tasks=tuple(task.name for task in registry.select(patterns)),
+        tasks=tasks,
         agents=_learners(given["agents"], described, changes),
         seeds=_seeds(given["seeds"]),
         steps=_count("steps", given.get("steps")),
@@ -110,12 +114,19 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> list[Experimen
 
 
 def store(experiment: Experiment) -> Path:
-    """Keep the experiment beside its results; nothing is changed if it is there already."""
+    """Keep the experiment beside its results; nothing is changed if it is there already.
+
+    Raises:
+        BenchError: the folder cannot be written.
+    """
     content = yaml.safe_dump(_described(experiment), sort_keys=False, default_flow_style=None)
     digest = hashlib.sha256(content.encode()).hexdigest()[:10]
     path = Path(experiment.out) / _STORED / f"{digest}.yaml"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise record.cannot_write(path, error) from error
         record.write_file(path, content.encode())
     return path
 

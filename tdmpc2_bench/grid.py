@@ -6,9 +6,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tdmpc2_bench import done, failure
-from tdmpc2_bench.celldir import Cell
+from tdmpc2_bench.celldir import Cell, CellDir
 from tdmpc2_bench.errors import BenchError, DamagedFile, Exit, UsageError
 from tdmpc2_bench.failure import Failure
 from tdmpc2_bench.gpus import Gpus
@@ -57,6 +58,7 @@ class Outcome:
     """What became of the cells."""
 
     finished: list[Cell] = field(default_factory=list)
+    diverged: list[Cell] = field(default_factory=list)  # of those finished
     already: list[Cell] = field(default_factory=list)  # were finished before
     failed: dict[Cell, str] = field(default_factory=dict)  # class, reason, end of their output
     stopped: dict[Cell, str] = field(default_factory=dict)  # interrupted, busy, or never begun
@@ -183,6 +185,7 @@ class _Grid:
         code = one.poll() or 0
         if code == Exit.OK:
             self._outcome.finished.append(one.cell)
+            self._outcome.diverged += [one.cell] if _diverged(one) else []
         elif not one.timed_out and (code == Exit.INTERRUPTED or (code < 0 and self._told)):
             self._outcome.stopped[one.cell] = one.last_output() or "interrupted"
         else:
@@ -202,6 +205,15 @@ class _Grid:
         self._outcome.retried[one.cell] += 1
         self._waiting.append(_Waiting(one.job, time.monotonic() + self._limits.backoff * 2**tried))
         return True
+
+
+def _diverged(one: RunnerProcess) -> bool:
+    """Whether the result that it has left is that a number became infinite or none at all."""
+    finished = CellDir.of(Path(one.job.root), one.cell).finished()
+    try:
+        return finished is not None and done.read(finished)["status"] == "diverged"
+    except DamagedFile:
+        return False  # the next command says so
 
 
 def _cause(one: RunnerProcess, code: int) -> Failure:

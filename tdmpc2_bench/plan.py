@@ -95,7 +95,8 @@ def shard(planned: Sequence[Job], which: str) -> list[Job]:
     match = re.fullmatch(r"(\d+)/(\d+)", which)
     number, parts = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1 <= number <= parts:
-        msg = f"shard: expected a part like 3/16, from 1/16 to 16/16, got {which!r}"
+        range_ = f", from 1/{parts} to {parts}/{parts}" if parts else ""
+        msg = f"shard: expected a part like 3/16{range_}, got {which!r}"
         raise UsageError(msg)
     steps = [0] * parts
     part_of: dict[int, int] = {}  # by identity: jobs hold a dict

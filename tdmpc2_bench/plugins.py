@@ -23,8 +23,20 @@ _LOGGER = logging.getLogger(__name__)
 @functools.cache
 def points(group: Group) -> Mapping[str, importlib.metadata.EntryPoint]:
     """Entry points of a group by name; nothing of theirs is imported."""
-    found = importlib.metadata.entry_points(group=f"tdmpc2_bench.{group}")
-    return {one.name: one for one in sorted(found, key=lambda one: one.name)}
+    found: dict[str, importlib.metadata.EntryPoint] = {}
+    for one in sorted(importlib.metadata.entry_points(group=f"tdmpc2_bench.{group}")):
+        if found.setdefault(one.name, one) is not one and one.value != found[one.name].value:
+            kind = group.removesuffix("s")
+            warn(f"two packages add a {kind} {one.name!r}: {found[one.name].value} is taken")
+    return found
+
+
+def new(group: Group, taken: Iterable[str]) -> list[str]:
+    """Names of a group's entry points but for those that are taken, which are warned of."""
+    ours = set(taken)
+    for name in ours & set(points(group)):
+        warn(str(broken(group, name, f"there is a {group.removesuffix('s')} of that name already")))
+    return [name for name in points(group) if name not in ours]
 
 
 def load(group: Group, name: str) -> Any:
@@ -46,7 +58,7 @@ def usable(names: Iterable[str], take: Callable[[str], _Taken]) -> dict[str, _Ta
         try:
             found[name] = take(name)
         except BrokenPlugin as error:
-            _warn(str(error))
+            warn(str(error))
     return found
 
 
@@ -64,6 +76,11 @@ def distribution(group: Group, name: str) -> str:
 
 
 @functools.cache
-def _warn(message: str) -> None:
-    """Say it once."""
-    _LOGGER.warning(message)
+def warn(message: str) -> None:
+    """Say it, once."""
+    _LOGGER.warning("Warning: %s", message)
+
+
+def silence() -> None:
+    """Warn no more: whoever started this process has done it."""
+    _LOGGER.setLevel(logging.ERROR)

@@ -45,14 +45,14 @@ def suite(name: str) -> ModuleType:
     if name in plugins.points("suites"):
         return _added_suite(name)
     known = (*SUITES, *_FURTHER_SUITES, *plugins.points("suites"))
-    raise UnknownName("suite", name, known, hint=f"There are: {', '.join(SUITES)}.")
+    raise UnknownName("suite", name, known, hint=f"There are: {', '.join(known)}.")
 
 
 @functools.cache
 def suites() -> Mapping[str, ModuleType]:
     """Every suite that can be named: the benchmark's, our further ones, other packages'."""
     ours = {name: suite(name) for name in (*SUITES, *_FURTHER_SUITES)}
-    return {**ours, **plugins.usable(plugins.points("suites"), suite)}
+    return {**ours, **plugins.usable(plugins.new("suites", ours), suite)}
 
 
 @functools.cache
@@ -95,7 +95,7 @@ def _task_names() -> Mapping[str, Task]:
     return {name: row for row in known_tasks() for name in (row.name, *row.aliases)}
 
 
-def select(patterns: Iterable[str] = ("all",)) -> list[Task]:
+def select(patterns: str | Iterable[str] = ("all",)) -> list[Task]:
     """Tasks that any of ``patterns`` names, each once, in the benchmark's order.
 
     Args:
@@ -105,7 +105,8 @@ def select(patterns: Iterable[str] = ("all",)) -> list[Task]:
     Raises:
         UnknownName: a pattern that fits no task.
     """
-    chosen = {row.name: row for pattern in patterns for row in _matching(pattern)}
+    named = [patterns] if isinstance(patterns, str) else patterns
+    chosen = {row.name: row for pattern in named for row in _matching(pattern)}
     ordered = [chosen.pop(row.name) for row in known_tasks() if row.name in chosen]
     return [*ordered, *chosen.values()]  # ad hoc ones, which have no place, at the end
 
@@ -156,7 +157,7 @@ def check_available(name: str) -> None:
     """
     module = suite(name)
     if not hasattr(module, "make"):
-        running = [other for other in SUITES if hasattr(suite(other), "make")]
+        running = [other for other, found in suites().items() if hasattr(found, "make")]
         msg = (
             f"the tasks of suite {name!r} can be listed, but not yet run in this version; "
             f"suites that run: {', '.join(running)}"
@@ -255,7 +256,7 @@ def agent(name: str) -> AgentEntry:
 def agents() -> Mapping[str, AgentEntry]:
     """Every agent, ours first."""
     ours = {name: agent(name) for name in AGENTS}
-    return {**ours, **plugins.usable(plugins.points("agents"), agent)}
+    return {**ours, **plugins.usable(plugins.new("agents", ours), agent)}
 
 
 @functools.cache
@@ -295,6 +296,10 @@ def _added_presets(name: str, config: ModuleType) -> dict[str, AgentConfig]:
             raise plugins.broken("presets", point, f"{name} has a preset of that name")
         return preset
 
+    for point in plugins.points("presets"):
+        if "." not in point:
+            reason = "expected a name like tdmpc2.small, agent and preset"
+            plugins.warn(str(plugins.broken("presets", point, reason)))
     points = [point for point in plugins.points("presets") if point.partition(".")[0] == name]
     found = plugins.usable(points, take)
     return {point.partition(".")[2]: preset for point, preset in found.items()}

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tdmpc2_bench import checkpoint, done, manifest, ownership, registry
+from tdmpc2_bench import checkpoint, done, manifest, ownership, plugins, registry
 from tdmpc2_bench.celldir import AttemptDir, CellDir
 from tdmpc2_bench.errors import BenchError, CellBusy, DamagedFile, Exit, UsageError
 from tdmpc2_bench.job import Job, StopRequest
@@ -157,6 +157,7 @@ def _train_for_exit(job: Job, stop: StopRequest) -> Exit:
 
 def main() -> None:
     """Train the job given as JSON in the first argument, as a process of its own."""
+    plugins.silence()  # the grid has said it
     job = Job(**json.loads(sys.argv[1]))
     faulthandler.enable()
     stop = StopRequest()

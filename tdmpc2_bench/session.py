@@ -102,8 +102,7 @@ class Session:
         try:
             finished = self._loop(interaction, stop)
         except Diverged as error:
-            self._event("diverged", reason=str(error))
-            self._finish(interaction, "diverged")
+            self._finish(interaction, "diverged", reason=str(error))
             return Exit.OK
         finally:
             env.close()
@@ -272,10 +271,10 @@ class Session:
             replays[0] if replays else None,
         )
 
-    def _finish(self, interaction: Interaction, status: str) -> None:
-        """Write the results, DONE last."""
+    def _finish(self, interaction: Interaction, status: str, **details: Any) -> None:
+        """Write the results, DONE last; ``details`` stand in the event."""
         attempt = self._attempt
-        self._event(status, env_step=self._env_step(interaction))
+        self._event(status, env_step=self._env_step(interaction), **details)
         for log in (self._evals, self._train, self._events):
             log.sync()
         record.write_file(attempt.evals_csv, _csv(read_chain(self._cell, attempt, "evals")))

@@ -7,8 +7,10 @@ so nothing has to be thrown away when one of them changes.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
+import logging
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -19,13 +21,15 @@ from typing import Any
 from tdmpc2_bench import protocol, record, registry, variant
 from tdmpc2_bench.calibration import AgentSpeed, TaskSpeed
 from tdmpc2_bench.child import Child, module
-from tdmpc2_bench.errors import DamagedFile
+from tdmpc2_bench.errors import BenchError, DamagedFile
 from tdmpc2_bench.grid import THREAD_VARIABLES
 from tdmpc2_bench.job import Job
 
 COMMAND = module("tdmpc2_bench.calibration")
-_PATIENCE = 900.0  # seconds for one measurement; the largest model on a CPU takes minutes
+_AGENT_PATIENCE = 900.0  # seconds for one measurement; the largest model on a CPU takes minutes
+_TASK_PATIENCE = 120.0  # the simulator's first import included
 _SCHEMA = 1  # of the cache
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +149,16 @@ def _measure(
     answers: dict[str, Any] = {}
     environment = dict.fromkeys(THREAD_VARIABLES, str(threads))
     for number, (key, request) in enumerate(requests.items(), start=1):
-        what = f"{request['agent']} as on" if "agent" in request else "the simulator of"
-        say(f"measuring {what} {request['task']} ({number} of {len(requests)})")
+        of_agent = "agent" in request
+        what = f"{request['agent']} as on" if of_agent else "the simulator of"
+        what += f" {request['task']}"
+        say(f"measuring {what} ({number} of {len(requests)})")
         with Child([*command, json.dumps(request)], environment) as child:
-            answer = child.answer(_PATIENCE)
-            if answer is None:
-                answer = {"error": f"{request['task']}: {child.ending()}"}
+            answer = child.answer(_AGENT_PATIENCE if of_agent else _TASK_PATIENCE)
+            answer = answer or {"error": child.ending()}
         answers[key] = answer
+        if "error" in answer:
+            answer["error"] = f"{what}: {answer['error']}"
         if "error" not in answer:
             _keep({key: answer})
     return answers
@@ -168,6 +175,16 @@ def _read() -> dict[str, Any]:
 
 
 def _keep(answers: Mapping[str, Any]) -> None:
+    """Keep speeds for the next time; where that cannot be, they are good for this time."""
     place = cache()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    record.write_json(place, {"schema": _SCHEMA, "speeds": {**_read(), **answers}})
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        record.write_json(place, {"schema": _SCHEMA, "speeds": {**_read(), **answers}})
+    except (OSError, BenchError) as error:
+        _warn(f"Warning: measured speeds are not kept: {error}")
+
+
+@functools.cache
+def _warn(message: str) -> None:
+    """Say it once."""
+    _LOGGER.warning(message)

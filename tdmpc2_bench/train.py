@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tdmpc2_bench import grid, plan, sinks
+from tdmpc2_bench import gpus, grid, plan, sinks
 from tdmpc2_bench.experiment import load, resolve, store
 from tdmpc2_bench.job import Keep, StopRequest
 from tdmpc2_bench.sinks import live
@@ -77,6 +77,8 @@ def run(  # noqa: PLR0913 - one keyword per option of the command
     experiments = load(Path(experiment), described) if experiment else [resolve(described)]
     jobs = plan.jobs(experiments, device=device, allow=allow)
     plan.check_runnable(jobs)
+    limits = limits or grid.Limits()
+    gpus.Gpus.wanted_by(jobs, gib_each=limits.gpu_memory)  # refuses what is not there
     if tensorboard:
         sinks.check_available("tensorboard")
     for one in experiments:

@@ -281,3 +281,30 @@ def test_ls_tasks_takes_little_longer_than_its_libraries_to_import() -> None:
 
     ratios = sorted(seconds(listing) / seconds(libraries) for _ in range(9))
     assert ratios[4] < 1.5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--task", "toy-point", "--device", "cuda"], "found no GPU"),
+        (["--suite", "gym"], "suite:gym selects none"),
+    ],
+)
+def test_what_is_refused_leaves_nothing_behind(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    message: str,
+) -> None:
+    monkeypatch.setattr("tdmpc2_bench.gpus._free_memory", dict)
+    assert call(["run", *options, "--out", str(tmp_path / "runs")]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    if not Path("/proc/self").exists():
+        pytest.skip("needs a folder that even root cannot write")
+    assert call(toy(Path("/proc/nowhere"))) == 2
+    assert "cannot write /proc/nowhere" in capsys.readouterr().err

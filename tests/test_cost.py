@@ -123,6 +123,18 @@ def test_proposals_are_as_large_as_fits() -> None:
     assert costs.of_jobs(longer, [KNOWN] * 5).seconds > 0.61 * whole
 
 
+def test_a_proposal_costs_what_its_option_does() -> None:
+    """The option lengthens a task whose own budget is shorter."""
+    described = {"tasks": "toy-point,walker-run", "seeds": "1-2"}
+    planned = jobs(**described)
+    whole = costs.of_jobs(planned, [KNOWN] * 4).seconds
+    found = fitting(planned, 0.5 * whole)["--steps"]
+    steps = int(found.options.split()[1])
+    assert 4_000 < steps < 4_000_000
+    asked = jobs(**described, steps=steps)
+    assert found.seconds == costs.of_jobs(asked, [KNOWN] * 4).seconds <= 0.5 * whole
+
+
 def test_more_workers_fit_more() -> None:
     planned = jobs(seeds="1-4", steps=2_000, eval_every=500)
     whole = costs.of_jobs(planned, [KNOWN] * 4).seconds

@@ -47,6 +47,11 @@ def test_every_way_to_end_is_told_apart(
     assert found.advice
 
 
+def test_why_a_cell_diverged_is_told(tmp_path: Path) -> None:
+    found = diagnosis.diagnose(cell_after(tmp_path, diverge_at=20))
+    assert (found.kind, found.reason) == ("diverged", "a loss is no longer a finite number")
+
+
 def test_why_shows_the_error_and_where_it_came_from(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -84,9 +84,11 @@ def test_a_time_limit_is_kept_or_answered_with_proposals(
     found = json.loads(capsys.readouterr().out)
     assert all(one["hours"] <= 0.1 for one in found["proposals"])
     assert any(one["options"].startswith("--steps") for one in found["proposals"])
+    assert call([*UNIFORM, "--budget", "6000m"]) == 0
+    assert "That fits into 100 h" in capsys.readouterr().out
     for wrong in ("100", "h", "-3h", "0h", "3w"):
         assert call([*UNIFORM, "--budget", wrong]) == 1
-        assert "expected a time like 100h or 3d" in capsys.readouterr().err
+        assert "expected a time like 30m, 100h or 3d" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("own_cache")

@@ -116,7 +116,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[tuple[str, str], Any
     monkeypatch.setattr(plugins, "load", load)
     caches = [
         registry.suites, registry.known_tasks, registry._task_names, registry._agent,
-        registry._added_suite, plugins._warn,
+        registry._added_suite, plugins.warn,
     ]  # fmt: skip
     for cache in caches:
         cache.cache_clear()
@@ -186,6 +186,52 @@ def test_a_preset_must_be_one_and_may_not_take_the_name_of_ours(
     assert presets["head"] != TDMPC2Config(size=1)
     assert "tdmpc2 has a preset of that name" in caplog.text
     assert "expected a TDMPC2Config" in caplog.text and "uniform" not in caplog.text
+
+
+@pytest.mark.parametrize("group", ["suites", "agents"])
+def test_a_name_of_ours_stays_ours_with_a_warning(
+    added: dict[tuple[str, str], Any], caplog: pytest.LogCaptureFixture, group: str
+) -> None:
+    name = {"suites": "toy", "agents": "uniform"}[group]
+    added[group, name] = SimpleNamespace(__name__="own", TASKS=())
+    listed = {"suites": registry.suites, "agents": registry.agents}[group]()
+    assert listed[name] != added[group, name]
+    assert f"{name!r} of package" in caplog.text and "of that name already" in caplog.text
+
+
+def test_a_preset_without_an_agent_in_its_name_is_warned_of(
+    added: dict[tuple[str, str], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    added["presets", "small"] = TDMPC2Config(size=1)
+    assert "small" not in registry.agent("tdmpc2").presets
+    assert "expected a name like tdmpc2.small" in caplog.text
+
+
+def test_of_two_packages_that_add_the_same_name_the_second_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = [EntryPoint("own", value, "tdmpc2_bench.tasks") for value in ("a:T", "b:T")]
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: found)
+    plugins.points.cache_clear()
+    plugins.warn.cache_clear()
+    try:
+        assert plugins.points("tasks")["own"].value == "a:T"
+    finally:
+        plugins.points.cache_clear()
+    assert "two packages add a task 'own': a:T is taken" in caplog.text
+
+
+def test_a_child_does_not_repeat_the_warnings(installed: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken-0.dist-info"
+    broken.mkdir()
+    (broken / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 0\n")
+    (broken / "entry_points.txt").write_text("[tdmpc2_bench.suites]\nown = no_such_module\n")
+    options = ["--task", "toy-point", "--agent", "uniform", "--seeds", "1", "--steps", "40"]
+    done = bench(tmp_path, "run", *options, "--eval-every", "40", "--out", str(tmp_path / "runs"))
+    assert done.returncode == 0
+    assert done.stderr.count("Warning: suite 'own' of package broken") == 1
+    (output,) = (tmp_path / "runs").glob("uniform/*/*/1/attempt-1/output.txt")
+    assert output.read_text() == ""
 
 
 def test_a_package_that_fails_to_import_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -215,3 +215,7 @@ def test_an_agent_without_its_library_says_what_to_install() -> None:
 def test_an_unknown_suite_is_a_wrong_request() -> None:
     with pytest.raises(UsageError, match="no suite named 'dm-control'"):
         registry.suite("dm-control")
+
+
+def test_one_pattern_need_be_no_list() -> None:
+    assert registry.select("walker-run") == registry.select(["walker-run"])

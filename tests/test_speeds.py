@@ -109,9 +109,20 @@ def test_what_cannot_be_measured_says_why_and_is_tried_again(tmp_path: Path, bro
     machine = Machine(tmp_path)
     (found,) = machine.speeds(jobs(tasks="toy-point"), broken=broken)
     assert found.unknown and all("it broke" in reason for reason in found.unknown)
+    assert all("toy-point: " in reason for reason in found.unknown)
     assert found.agent is None
     (found,) = machine.speeds(jobs(tasks="toy-point"))
     assert found.unknown == () and found.task is not None
+
+
+def test_where_nothing_can_be_kept_speeds_are_measured_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    (found,) = Machine(tmp_path).speeds(jobs(tasks="toy-point"))
+    assert found.unknown == () and found.agent is not None
+    assert "measured speeds are not kept" in caplog.text
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 0, "speeds": 3}'])

@@ -132,7 +132,17 @@ class TDMPC2Config:
         return replace(self, **missing)
 
     def resolved(self, task: Task) -> ResolvedConfig:
-        """Fill in what the size and the task say: the one set of settings, and its few rules."""
+        """Fill in what the size and the task say: the one set of settings, and its few rules.
+
+        Raises:
+            UsageError: the task's episodes are too short for the horizon.
+        """
+        if self.horizon > task.episode_agent_steps:
+            msg = (
+                f"horizon={self.horizon}: episodes of {task.name} have "
+                f"{task.episode_agent_steps} agent steps, so nothing could be learned"
+            )
+            raise UsageError(msg)
         extra = EXTRA_ITERATIONS if task.action_dim >= LARGE_ACTION_DIM else 0
         by_task = {
             "discount": task.discount,

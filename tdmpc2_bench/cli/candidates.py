@@ -96,6 +96,14 @@ def allowed(ctx: click.Context, begun: str) -> tuple[str, ...]:
     return typing.get_args(Allowed)
 
 
+def sinks(ctx: click.Context, begun: str) -> tuple[str, ...]:
+    """Where curves can be exported to."""
+    del ctx, begun
+    from tdmpc2_bench.sinks import NAMES
+
+    return NAMES
+
+
 def _key(part: str) -> str:
     """What may stand in a list only once: the name of a setting, or all of anything else."""
     return part.partition("=")[0]

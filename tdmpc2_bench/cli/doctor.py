@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tdmpc2_bench import registry
+from tdmpc2_bench.cli import candidates
 from tdmpc2_bench.cli.output import print_json, print_table
 from tdmpc2_bench.cli.selection import split
 from tdmpc2_bench.errors import Exit
@@ -27,7 +28,7 @@ _COUNTED = {"packages": "as tested", "traps": "known ones are absent"}
 
 
 @click.command()
-@click.option("--tasks", "patterns", multiple=True, is_flag=False, flag_value="all", metavar="[PATTERN,..]", help="Also build and step tasks: all 104, or those named as in `ls tasks`.")  # fmt: skip # noqa: E501
+@click.option("--tasks", "patterns", multiple=True, is_flag=False, flag_value="all", shell_complete=candidates.list_of(candidates.tasks), metavar="[PATTERN,..]", help="Also build and step tasks: all 104, or those named as in `ls tasks`.")  # fmt: skip # noqa: E501
 @click.option("--out", type=click.Path(path_type=Path), default="runs", show_default=True, metavar="FOLDER", help="Where results are to go.")  # fmt: skip # noqa: E501
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(*, patterns: tuple[str, ...], out: Path, as_json: bool) -> int:

@@ -26,8 +26,10 @@ def command(path: Path, *, episodes: int, video: Path | None, device: str, as_js
     newest checkpoint while it is not finished), one checkpoint of it
     (attempt-1/checkpoints/5000-4000), or a file of weights (weights.safetensors).
     """  # noqa: D205 - the first sentence is long
-    from tdmpc2_bench import evaluation, results, trained  # `--help` needs none of it
+    from tdmpc2_bench import evaluation, film, results, trained  # `--help` needs none of it
 
+    if video is not None:
+        film.prepare(video)  # first of all: a task may load MuJoCo as soon as it is looked up
     agent = trained.find(path)
     found = evaluation.evaluate(agent, episodes=episodes, device=device, video=video)
     means = {mode: float(np.mean(one.returns)) for mode, one in found.items()}

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from tdmpc2_bench.cli import candidates
+
 # What to do with what was written, at {place}.
 _NEXT = {
     "tensorboard": "look at it with: tensorboard --logdir {place}",
@@ -16,7 +18,7 @@ _NEXT = {
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--to", required=True, metavar="SINK", help="tensorboard, wandb (Weights & Biases) or csv.")  # fmt: skip # noqa: E501
+@click.option("--to", required=True, shell_complete=candidates.one_of(candidates.sinks), metavar="SINK", help="tensorboard, wandb (Weights & Biases) or csv.")  # fmt: skip # noqa: E501
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Where to write.  [default: FOLDER/export]")  # fmt: skip # noqa: E501
 @click.option("--project", metavar="NAME", help="Of Weights & Biases.  [default: tdmpc2-bench]")
 @click.option("--online", is_flag=True, help="Send the runs to Weights & Biases now; otherwise they are files for `wandb sync`.")  # fmt: skip # noqa: E501

@@ -32,7 +32,7 @@ _HOUR = 3600.0  # seconds
 @threads_option
 @device_option
 @shard_option
-@click.option("--budget", metavar="TIME", help="Propose what fits into so much time, like 100h or 3d, with all workers.")  # fmt: skip # noqa: E501
+@click.option("--budget", metavar="TIME", help="Propose what fits into so much time, like 30m, 100h or 3d, with all workers.")  # fmt: skip # noqa: E501
 @click.option("--remeasure", is_flag=True, help="Measure speeds again that are known already.")
 @click.option("--all", "every", is_flag=True, help="List every row, of large plans too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -69,7 +69,7 @@ def command(  # noqa: PLR0913 - a command's options are its parameters
     if limit is not None and found.seconds > limit:
         smaller = cost.proposals(jobs, known, workers=workers, seconds=limit)
     for reason in found.unknown:
-        click.echo(f"Warning: not counted, since not measured: {reason}", err=True)
+        click.echo(f"Warning: not counted, since it could not be measured: {reason}", err=True)
     if as_json:
         print_json(_as_json(found, smaller))
         return
@@ -85,11 +85,11 @@ def command(  # noqa: PLR0913 - a command's options are its parameters
 
 
 def _seconds(text: str) -> float:
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(h|d)\s*", text)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([mhd])\s*", text)
     if not match or not float(match[1]):
-        msg = f"--budget {text}: expected a time like 100h or 3d"
+        msg = f"--budget {text}: expected a time like 30m, 100h or 3d"
         raise UsageError(msg)
-    return float(match[1]) * _HOUR * (24 if match[2] == "d" else 1)
+    return float(match[1]) * _HOUR * {"m": 1 / 60, "h": 1, "d": 24}[match[2]]
 
 
 def _grouped(costs: Sequence[Cost], *names: str) -> Mapping[tuple[Any, ...], list[Cost]]:

@@ -57,11 +57,13 @@ def command(  # noqa: PLR0913 - a command's options are its parameters
     tdmpc2-bench run --task walker-walk --seeds 1-3 --steps 100k --set horizon=5 --out runs/x
     tdmpc2-bench run experiment.yaml --workers 4
     """  # noqa: D301 - \b keeps click from joining the lines
-    from tdmpc2_bench import experiment, plan, sinks  # `run --help` needs none of it
+    from tdmpc2_bench import experiment, gpus, plan, sinks  # `run --help` needs none of it
 
     planned = plan.jobs(experiments, device=device, allow=split(allow))
     if shard is not None:
         planned = plan.shard(planned, shard)
+    if not dry_run:
+        plan.check_runnable(planned)
     for warning in plan.warnings(planned):
         click.echo(f"Warning: {warning}", err=True)
     if dry_run:
@@ -69,7 +71,7 @@ def command(  # noqa: PLR0913 - a command's options are its parameters
             click.echo(f"{job.cell}  {job.steps:,} environment steps")
         click.echo(f"{len(planned)} cells")
         return 0
-    plan.check_runnable(planned)
+    gpus.Gpus.wanted_by(planned, gib_each=limits.gpu_memory)  # refuses what is not there
     if tensorboard:
         sinks.check_available("tensorboard")
     for one in experiments:
@@ -93,6 +95,7 @@ def _train(planned: Sequence[Job], limits: Limits, *, tensorboard: bool) -> int:
         outcome = grid.run(planned, stop, limits, watch=watch)
     parts = {
         "finished": len(outcome.finished),
+        "of them diverged": len(outcome.diverged),
         "finished before": len(outcome.already),
         "failed": len(outcome.failed),
         "not finished": len(outcome.stopped),
@@ -100,6 +103,8 @@ def _train(planned: Sequence[Job], limits: Limits, *, tensorboard: bool) -> int:
     click.echo(", ".join(f"{count} {word}" for word, count in parts.items() if count))
     for cell, text in {**outcome.failed, **outcome.stopped}.items():
         click.echo(f"{cell}: {text}", err=True)
+    for cell in outcome.diverged:
+        click.echo(f"{cell}: diverged, see `tdmpc2-bench why`", err=True)
     if outcome.stopped:
         click.echo("The same command continues.", err=True)
     return int(outcome.code)

@@ -14,6 +14,7 @@ from tdmpc2_bench.baselines.tdmpc2.config import (
     ResolvedConfig,
     TDMPC2Config,
 )
+from tdmpc2_bench.errors import UsageError
 from tdmpc2_bench.task import Task
 
 TASKS = registry.tasks()
@@ -122,6 +123,13 @@ def test_iterations_rise_at_twenty_action_dimensions() -> None:
     large = {task.name for task in TASKS if PRESETS["paper"].resolved(task).iterations == 8}
     assert {"dog-run", "humanoid-walk", "myo-reach"} <= large
     assert not {"quadruped-run", "walker-run", "assembly"} & large
+
+
+def test_a_horizon_longer_than_an_episode_is_refused() -> None:
+    task = registry.task("toy-point")  # 20 agent steps
+    assert TDMPC2Config(horizon=20).resolved(task).horizon == 20
+    with pytest.raises(UsageError, match="horizon=21: episodes of toy-point have 20 agent steps"):
+        TDMPC2Config(horizon=21).resolved(task)
 
 
 def test_what_is_set_by_hand_is_kept() -> None:

@@ -28,9 +28,16 @@ def run(registered_learner: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr(runner_process, "COMMAND", (sys.executable, "-P", script))
     monkeypatch.setenv("CHILDREN", str(tmp_path / "children"))
 
-    def run(cells: int, faults: dict[int, str], /, **limits: Any) -> Outcome:
+    def run(
+        cells: int,
+        faults: dict[int, str],
+        /,
+        overrides: dict[str, int] | None = None,
+        **limits: Any,
+    ) -> Outcome:
         monkeypatch.setenv("FAULTS", json.dumps(faults))
-        jobs = [job(tmp_path, seed=seed, steps=100) for seed in range(1, cells + 1)]
+        described = {"steps": 100, "overrides": overrides or {}}
+        jobs = [job(tmp_path, seed=seed, **described) for seed in range(1, cells + 1)]
         given = Limits(**{"workers": 2, "backoff": 0.1, **limits})
         return grid.run(jobs, StopRequest(), given)
 
@@ -51,6 +58,13 @@ def test_one_cell_fails_and_the_others_finish(run: Faults, fault: str) -> None:
     assert outcome.code == Exit.FAILED
     assert len(outcome.finished) == 2
     assert set(outcome.failed) == {cell(2)}
+
+
+def test_a_cell_that_diverges_is_finished_and_told_apart(run: Faults) -> None:
+    outcome = run(2, {}, overrides={"diverge_at": 3})
+    assert outcome.code == Exit.OK
+    assert sorted(map(str, outcome.diverged)) == sorted(map(str, outcome.finished))
+    assert len(outcome.diverged) == 2 and run(2, {}).diverged == []
 
 
 @pytest.mark.slow

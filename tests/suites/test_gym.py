@@ -189,6 +189,32 @@ def test_a_cell_is_trained_stopped_and_continued_bit_for_bit(tmp_path: Any, name
     assert results(finish(todo)) == results(straight)
 
 
+@pytest.mark.filterwarnings("ignore:.*Using the latest versioned environment.*")
+def test_an_id_without_its_version_is_the_same_task() -> None:
+    assert registry.task("gym:Pendulum") == registry.task(PENDULUM)
+    module = "gym:gymnasium.envs:Pendulum-v1"
+    assert registry.task(module).name == module
+
+
+def test_what_fails_to_draw_says_why() -> None:
+    class Broken(Walk):
+        metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012 - gymnasium's own
+
+        def __init__(self, render_mode: str | None = None) -> None:
+            super().__init__()
+            self.render_mode = render_mode
+
+        def render(self) -> None:
+            raise OSError("no screen")
+
+    gymnasium.register("Broken-v0", Broken, max_episode_steps=5)
+    simulation = gym_simulation.load("Broken-v0")
+    simulation.reset(1)
+    del gymnasium.registry["Broken-v0"]
+    with pytest.raises(UsageError, match="cannot be drawn: OSError: no screen"):
+        simulation.render()
+
+
 def test_what_cannot_draw_says_so() -> None:
     env = gym_simulation.load("bench/Walk-v0")
     env.reset(seed=1)
