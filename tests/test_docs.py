@@ -42,6 +42,12 @@ def every_command(group: click.Group = cli, *above: str) -> Iterator[tuple[str, 
             yield from every_command(command, *above, name)
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Speeds that examples measure are kept for no one else."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path.with_name("cache")))
+
+
 @pytest.fixture
 def hook() -> ModuleType:
     """What the site's build calls, without mkdocs."""
