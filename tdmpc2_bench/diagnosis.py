@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tdmpc2_bench import failure, manifest, record, status
-from tdmpc2_bench.celldir import AttemptDir
-from tdmpc2_bench.errors import DamagedFile
+from tdmpc2_bench import checkpoint, experiment, failure, manifest, plan, record, status
+from tdmpc2_bench.celldir import AttemptDir, CellDir
+from tdmpc2_bench.errors import BenchError, DamagedFile
+from tdmpc2_bench.job import Job
 
 _TAIL_LINES = 20  # of what the runner printed
 
@@ -49,11 +50,16 @@ def diagnose(path: Path) -> Diagnosis:
         UsageError: it is no cell.
     """
     cell = manifest.find(path)
-    found = status.status(cell)
+    found = status.status(cell, _planned(cell))
     attempts = cell.attempts()
     kind, reason, traceback = found.status, "", ""
     if attempts:
         kind, reason, traceback = _cause(found.status, attempts[-1])
+    if kind in {"interrupted", "killed"}:
+        try:
+            checkpoint.newest(cell)
+        except DamagedFile as error:  # so the command that began it cannot continue it
+            kind, reason = "damaged", str(error)
     return Diagnosis(
         status=found,
         attempt=attempts[-1].number if attempts else None,
@@ -63,6 +69,15 @@ def diagnose(path: Path) -> Diagnosis:
         output=_tail(attempts[-1]) if attempts else "",
         advice=_ADVICE[kind],
     )
+
+
+def _planned(cell: CellDir) -> Job | None:
+    """What its experiment has planned for the cell, if that is known here."""
+    try:
+        jobs = plan.jobs(experiment.load(cell.path.absolute().parents[3]))
+    except (BenchError, IndexError):
+        return None
+    return next((job for job in jobs if job.cell == cell.cell), None)
 
 
 def _cause(condition: str, attempt: AttemptDir) -> tuple[str, str, str]:

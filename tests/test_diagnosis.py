@@ -47,6 +47,24 @@ def test_every_way_to_end_is_told_apart(
     assert found.advice
 
 
+def test_a_longer_training_that_damage_forbids_is_told_by_status_and_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--task", "toy-point", "--agent", "uniform", "--seeds", "1", "--eval-every", "40"]
+    run = ["run", *options, "--eval-episodes", "1", "--out", str(tmp_path)]
+    assert call([*run, "--steps", "80"]) == 0
+    cell = tmp_path / "uniform" / "default" / "toy-point" / "1"
+    for path in cell.glob("attempt-1/checkpoints/*/state.safetensors"):
+        path.write_bytes(b"")
+    assert call([*run, "--steps", "160"]) == 2
+    capsys.readouterr()
+    assert call(["status", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["counts"] == {"interrupted": 1}
+    found = diagnosis.diagnose(cell)
+    assert found.status.status == "interrupted" and found.kind == "damaged"
+    assert "no checkpoint of" in found.reason and "--allow damaged" in found.advice
+
+
 def test_why_a_cell_diverged_is_told(tmp_path: Path) -> None:
     found = diagnosis.diagnose(cell_after(tmp_path, diverge_at=20))
     assert (found.kind, found.reason) == ("diverged", "a loss is no longer a finite number")
