@@ -199,25 +199,30 @@ class MLP(nn.Module):
             for i in range(self._depth)
         ]
 
-    def heads(self, index: Tensor) -> list[Layer]:
+    def heads(self, index: Tensor) -> list[list[Layer]]:
         """The weights of some heads, detached: values from them give no gradient to them.
+
+        Each head is a network of its own, whose stack is the lanes. One lane's are views, since
+        copying weights takes as long as a third of a small batch's product with them; several lanes
+        have different heads, which must be gathered.
 
         Args:
             index: shape (lanes, k), which heads, per lane.
         """
-        lane = torch.arange(index.shape[0], device=index.device).unsqueeze(-1)
+        lane = torch.arange(index.shape[0], device=index.device)
+        one_lane = index.shape[0] == 1 and not index.is_cuda  # there, asking for a number waits
 
-        def choose(weights: Tensor) -> Tensor:
-            return weights.detach()[lane, index]
+        def choose(weights: Tensor, head: Tensor) -> Tensor:
+            if one_lane:
+                return weights.detach()[:, int(head)]
+            return weights.detach()[lane, head]
 
         return [
-            Layer(
-                choose(layer.weight),
-                choose(layer.bias),
-                None if layer.scale is None else choose(layer.scale),
-                None if layer.shift is None else choose(layer.shift),
-            )
-            for layer in self.layers()
+            [
+                Layer(*(w if w is None else choose(w, head) for w in layer))
+                for layer in self.layers()
+            ]
+            for head in index.unbind(1)
         ]
 
     def forward(

@@ -97,14 +97,23 @@ class WorldModel(nn.Module):
         return PolicySample((mean + eps * log_std.exp()).tanh(), mean.tanh(), log_std, eps)
 
     def values(
-        self, heads: list[Layer], z: Tensor, action: Tensor, *, keep_mask: Tensor | None = None
+        self,
+        heads: list[list[Layer]],
+        z: Tensor,
+        action: Tensor,
+        *,
+        keep_mask: Tensor | None = None,
     ) -> Tensor:
         """Decoded values of some Q heads, shape (lanes, heads, rows).
 
         Each head is decoded to a scalar before any minimum or mean over heads is taken.
         """
-        output = self.q(z.unsqueeze(1), action.unsqueeze(1), layers=heads, keep_mask=keep_mask)
-        return self.regression.decode(output)
+        masks = [None] * len(heads) if keep_mask is None else keep_mask.unbind(1)
+        outputs = [
+            self.q(z, action, layers=head, keep_mask=mask)
+            for head, mask in zip(heads, masks, strict=True)
+        ]
+        return self.regression.decode(torch.stack(outputs, dim=1))
 
     @torch.no_grad()
     def update_target(self) -> None:

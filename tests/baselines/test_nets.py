@@ -112,18 +112,27 @@ def test_dropout_comes_before_the_normalisation_of_the_first_layer_only() -> Non
     torch.testing.assert_close(mlp(x, keep_mask=keep)[0, 0], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_chosen_heads_are_those_of_the_ensemble_and_get_no_gradient() -> None:
-    mlp = nets.MLP([3, 5, 2], (2, 4))
+@pytest.mark.parametrize("index", [[[3, 0], [1, 2]], [[2, 1]]], ids=["lanes", "one lane"])
+def test_chosen_heads_are_those_of_the_ensemble_and_get_no_gradient(index: list[list[int]]) -> None:
+    lanes = len(index)
+    mlp = nets.MLP([3, 5, 2], (lanes, 4))
     filled(mlp)
-    x = torch.randn(2, 1, 6, 3, requires_grad=True)
-    index = torch.tensor([[3, 0], [1, 2]])
-    chosen = mlp(x, layers=mlp.heads(index))
-    every = mlp(x)
-    for lane in range(2):
+    x = torch.randn(lanes, 6, 3, requires_grad=True)
+    chosen = torch.stack([mlp(x, layers=head) for head in mlp.heads(torch.tensor(index))], dim=1)
+    every = mlp(x.unsqueeze(1))
+    for lane in range(lanes):
         torch.testing.assert_close(chosen[lane], every[lane, index[lane]])
     chosen.sum().backward()
     assert x.grad is not None
     assert all(parameter.grad is None for parameter in mlp.parameters())
+
+
+def test_choosing_heads_of_one_lane_copies_no_weights() -> None:
+    mlp = nets.MLP([3, 5, 2], (1, 4))
+    for head in mlp.heads(torch.tensor([[2, 1]])):
+        for layer, whole in zip(head, mlp.layers(), strict=True):
+            storages = {w.untyped_storage().data_ptr() for w in (layer.weight, whole.weight)}
+            assert len(storages) == 1
 
 
 def test_initial_weights_are_normal_002_and_the_output_zero_where_asked() -> None:
