@@ -104,6 +104,9 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> list[Experimen
     Raises:
         UsageError: it cannot be read, or describes nothing that can be run; it names the file.
     """
+    if not path.exists():
+        msg = f"{path}: no such file or folder; what to train on is said with --task {path}"
+        raise UsageError(msg)
     if not path.is_dir():
         return [_read(path, {"out": f"runs/{path.stem}"}, changes or {})]
     stored = sorted((path / _STORED).glob("*.yaml"))
@@ -155,19 +158,23 @@ class _Loader(yaml.SafeLoader):
     """YAML without silently repeated keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - pyyaml's signature
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
+        seen: list[Hashable] = []
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
                 msg = f"key {key!r} is given twice"
-                raise yaml.constructor.ConstructorError(None, None, msg, node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, msg, key_node.start_mark)
+            seen.append(key)
         return super().construct_mapping(node, deep=deep)
 
 
 def _read(path: Path, base: Mapping[str, Any], changes: Mapping[str, Any]) -> Experiment:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+        with path.open(encoding="utf-8") as file:  # whose name stands in errors
+            content = yaml.load(file, _Loader)  # noqa: S506 - a SafeLoader
         if not isinstance(content, dict):
-            msg = f"expected keys and values, like `tasks: [walker-walk]`, got {content!r}"
+            found = "nothing" if content is None else f"a {type(content).__name__}"
+            msg = f"expected keys and values, like `tasks: [walker-walk]`, got {found}"
             raise UsageError(msg)
         return resolve({**base, **content}, changes)
     except (OSError, UnicodeDecodeError) as error:

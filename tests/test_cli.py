@@ -308,3 +308,30 @@ def test_a_folder_that_cannot_be_made_is_named(capsys: pytest.CaptureFixture[str
         pytest.skip("needs a folder that even root cannot write")
     assert call(toy(Path("/proc/nowhere"))) == 2
     assert "cannot write /proc/nowhere" in capsys.readouterr().err
+
+
+def test_the_live_table_leaves_task_and_seed_to_be_seen(tmp_path: Path) -> None:
+    from rich.console import Console
+
+    from tdmpc2_bench.cli import progress
+    from tdmpc2_bench.grid import Outcome
+    from tdmpc2_bench.job import Job
+    from tdmpc2_bench.runner_process import RunnerProcess
+
+    settings = {"size": 1, "num_samples": 64, "num_elites": 16, "iterations": 3, "seed_steps": 200}
+    todo = Job(
+        root=str(tmp_path), agent="tdmpc2", preset="paper", overrides=settings, task="walker-walk",
+        seed=7, steps=100, eval_every=50, eval_episodes=1,
+    )  # fmt: skip
+
+    class Starting(RunnerProcess):
+        def __init__(self) -> None:
+            self.job, self.cell = todo, todo.cell
+
+        def progress(self) -> dict[str, object]:
+            return {}
+
+    console = Console(width=80, record=True, quiet=False)
+    with console.capture() as captured:
+        console.print(progress._table(progress._rows([Starting()], {}), Outcome()))
+    assert "walker-walk/7" in captured.get()

@@ -211,3 +211,20 @@ def test_a_cell_named_twice_is_planned_once_for_the_larger_budget() -> None:
 def test_the_keys_of_a_file_are_the_fields_of_an_experiment() -> None:
     fields = {field.name for field in dataclasses.fields(Experiment)}
     assert set(experiment._KEYS) == fields | {"preset", "set"}
+
+
+def test_what_is_wrong_in_a_file_is_named_where_it_stands(tmp_path: Path) -> None:
+    twice = write(tmp_path / "twice.yaml", "tasks: toy-point\nseeds: 1\ntasks: toy-plane\n")
+    with pytest.raises(UsageError, match=r"'tasks' is given twice\s+in \".*twice.yaml\", line 3"):
+        load(twice)
+    with pytest.raises(UsageError, match=r"empty\.yaml: expected keys and values.*got nothing"):
+        load(write(tmp_path / "empty.yaml", ""))
+    secret = write(tmp_path / "secret.yaml", "not for the screen")
+    with pytest.raises(UsageError, match="got a str") as caught:
+        load(secret)
+    assert "screen" not in str(caught.value)
+
+
+def test_a_task_in_the_place_of_a_file_is_answered_with_the_option(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="said with --task"):
+        load(tmp_path / "walker-walk")

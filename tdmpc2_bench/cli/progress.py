@@ -16,6 +16,7 @@ from tdmpc2_bench.grid import Outcome, Watcher
 from tdmpc2_bench.runner_process import RunnerProcess
 
 _LINE_SECONDS = 30.0  # between plain lines about the same cell
+_LEARNER_WIDTH = 24  # characters of agent and variant in the live table
 _SPEED_SECONDS = 300.0  # over which the speed is taken
 
 
@@ -47,6 +48,8 @@ class _Row:
         step, budget = progress.get("env_step"), one.job.steps
         rate = speed.update(step)
         self.cell = str(one.cell)
+        self.place = f"{one.cell.task}/{one.cell.seed}"
+        self.learner = f"{one.cell.agent}/{one.cell.variant}"
         self.phase = progress.get("phase", "starting")
         self.step = f"{'…' if step is None else f'{step:,}'} / {budget:,}"
         self.train = _number(progress.get("train_return"))
@@ -91,10 +94,23 @@ def _table(rows: Sequence[_Row], outcome: Outcome) -> Table:
         f"{len(outcome.failed)} failed",
         expand=False,
     )
-    for name in ("cell", "doing", "env steps", "train return", "eval return", "steps/s", "left"):
-        table.add_column(name, justify="left" if name in {"cell", "doing"} else "right")
+    # What tells cells apart is never shortened on a narrow terminal.
+    width = max((len(row.place) for row in rows), default=0)
+    table.add_column("task/seed", no_wrap=True, min_width=width)
+    table.add_column("agent/variant", no_wrap=True, max_width=_LEARNER_WIDTH)
+    for name in ("doing", "env steps", "train return", "eval return", "steps/s", "left"):
+        table.add_column(name, justify="left" if name == "doing" else "right")
     for row in rows:
-        table.add_row(row.cell, row.phase, row.step, row.train, row.evaluation, row.rate, row.left)
+        table.add_row(
+            row.place,
+            row.learner,
+            row.phase,
+            row.step,
+            row.train,
+            row.evaluation,
+            row.rate,
+            row.left,
+        )
     return table
 
 

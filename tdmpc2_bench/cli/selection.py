@@ -14,7 +14,7 @@ from tdmpc2_bench.errors import UsageError
 
 # They have no defaults of their own: what is not given leaves an experiment file as it is.
 _OPTIONS = (
-    click.argument("experiment", required=False, type=click.Path(exists=True, path_type=Path)),
+    click.argument("experiment", required=False, type=click.Path(path_type=Path)),
     click.option("--task", "tasks", multiple=True, shell_complete=candidates.list_of(candidates.tasks), metavar="PATTERN,..", help="Tasks: name, glob, suite:NAME, tag:NAME, mt30, mt80, gym:ENV_ID, all."),  # noqa: E501
     click.option("--suite", "suites", multiple=True, shell_complete=candidates.list_of(candidates.suites), metavar="NAME,..", help="All tasks of these suites, or `all` 104."),  # noqa: E501
     click.option("--agent", "agents", multiple=True, shell_complete=candidates.list_of(candidates.agents), metavar="NAME,..", help="Agents, see `ls agents`.  [default: tdmpc2]"),  # noqa: E501
