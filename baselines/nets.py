@@ -219,7 +219,12 @@ class MLP(nn.Module):
 
         return [
             [
-                Layer(*(w if w is None else choose(w, head) for w in layer))
+                Layer(
+                    choose(layer.weight, head),
+                    choose(layer.bias, head),
+                    None if layer.scale is None else choose(layer.scale, head),
+                    None if layer.shift is None else choose(layer.shift, head),
+                )
                 for layer in self.layers()
             ]
             for head in index.unbind(1)

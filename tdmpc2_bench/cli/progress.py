@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import click
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -93,13 +94,13 @@ def _table(rows: Sequence[_Row], outcome: Outcome) -> Table:
         caption=f"{len(outcome.finished) + len(outcome.already)} finished, "
         f"{len(outcome.failed)} failed",
         expand=False,
+        box=box.SIMPLE_HEAD,
     )
-    # What tells cells apart is never shortened on a narrow terminal.
-    width = max((len(row.place) for row in rows), default=0)
-    table.add_column("task/seed", no_wrap=True, min_width=width)
-    table.add_column("agent/variant", no_wrap=True, max_width=_LEARNER_WIDTH)
-    for name in ("doing", "env steps", "train return", "eval return", "steps/s", "left"):
-        table.add_column(name, justify="left" if name == "doing" else "right")
+    # On a narrow terminal the settings give way, and neither what tells cells apart nor numbers.
+    table.add_column("task/seed", no_wrap=True)
+    table.add_column("agent/variant", overflow="ellipsis", min_width=7, max_width=_LEARNER_WIDTH)
+    for name in ("doing", "env steps", "train", "eval", "steps/s", "left"):
+        table.add_column(name, justify="left" if name == "doing" else "right", no_wrap=True)
     for row in rows:
         table.add_row(
             row.place,
