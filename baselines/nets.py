@@ -7,12 +7,16 @@ products around them; on an accelerator PyTorch's fused kernels are used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from tdmpc2_bench.baselines.kernels import Product, by_torch
+from tdmpc2_bench.baselines.noise import Dropout
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -26,7 +30,7 @@ class Layer(NamedTuple):
     shift: Tensor | None = None
 
 
-def linear(layer: Layer, *parts: Tensor) -> Tensor:
+def linear(layer: Layer, *parts: Tensor, product: Product = by_torch) -> Tensor:
     """Apply a stacked linear layer to the concatenation of ``parts``.
 
     The parts are multiplied with their own rows of the weight instead of being concatenated, so
@@ -36,21 +40,29 @@ def linear(layer: Layer, *parts: Tensor) -> Tensor:
         layer: weight (*stack, in, out) with in = sum of the parts' widths.
         parts: each (*stack, rows_i, in_i), stack axes of length 1 are expanded. A part with fewer
             rows than a later one is shared: each of its rows stands for a run of the later's.
+        product: how the first part, the widest, is multiplied.
 
     Returns:
         Shape (*stack, rows of the last part, out).
     """
     stack = layer.weight.shape[:-2]
-    out = layer.bias.flatten(0, -3)
-    start = 0
+    out, start = layer.bias.flatten(0, -3), 0
     for part in parts:
         *_, rows, width = part.shape
-        if 1 < out.shape[1] < rows:
-            out = out.repeat_interleave(rows // out.shape[1], dim=1)
+        x = part.expand(*stack, rows, width).flatten(0, -3)
         weight = layer.weight[..., start : start + width, :].flatten(0, -3)
-        out = torch.baddbmm(out, part.expand(*stack, rows, width).flatten(0, -3), weight)
+        out = product(x, weight, out) if start == 0 else _added(out, x, weight)
         start += width
     return out.unflatten(0, stack)
+
+
+def _added(out: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """Add x @ weight to what the parts before x gave; nobody else holds that."""
+    if out.shape[1] < x.shape[1]:
+        out = out.repeat_interleave(x.shape[1] // out.shape[1], dim=1)
+    if torch.is_grad_enabled():
+        return torch.baddbmm(out, x, weight)
+    return out.baddbmm_(x, weight)
 
 
 def layer_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
@@ -159,6 +171,7 @@ class MLP(nn.Module):
             output: activation of a normalised output block; None: linear output.
         """
         super().__init__()
+        self.product: Product = by_torch  # how its layers multiply
         self._output = output
         self._depth = len(widths) - 1
         for i in range(self._depth):
@@ -231,26 +244,39 @@ class MLP(nn.Module):
         ]
 
     def forward(
-        self, *parts: Tensor, layers: list[Layer] | None = None, keep_mask: Tensor | None = None
+        self, *parts: Tensor, layers: list[Layer] | None = None, dropout: Dropout | None = None
     ) -> Tensor:
         """Apply the network to the concatenation of ``parts``.
 
         Args:
             parts: each (*stack, rows, width), see `linear`.
             layers: other weights than the module's own (from `heads`).
-            keep_mask: dropout factors of the first hidden layer, (*stack, rows, hidden).
+            dropout: of the first hidden layer, whose output is (*stack, rows, hidden).
 
         Returns:
             Shape (*stack, rows, widths[-1]).
         """
         *hidden, last = self.layers() if layers is None else layers
         for layer in hidden:
-            x = linear(layer, *parts)
-            if keep_mask is not None:
-                x, keep_mask = x * keep_mask, None  # before the normalisation, first layer only
+            x = linear(layer, *parts, product=self.product)
+            if dropout is not None:
+                x, dropout = dropout(x), None  # before the normalisation, first layer only
             parts = (mish(_normalised(x, layer)),)
-        x = linear(last, *parts)
+        x = linear(last, *parts, product=self.product)
         return x if self._output is None else self._output(_normalised(x, last))
+
+
+@contextlib.contextmanager
+def multiplying(products: Mapping[MLP, Product]) -> Iterator[None]:
+    """Within, networks multiply in other ways."""
+    before = {network: network.product for network in products}
+    try:
+        for network, product in products.items():
+            network.product = product
+        yield
+    finally:
+        for network, product in before.items():
+            network.product = product
 
 
 def _normalised(x: Tensor, layer: Layer) -> Tensor:

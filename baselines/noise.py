@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+Dropout = Callable[[Tensor], Tensor]
 
 
 class Noise:
@@ -39,13 +43,19 @@ class Noise:
             [torch.rand(shape, generator=g, device=g.device) for g in self._generators]
         )
 
-    def keep_mask(self, keep: float, *shape: int) -> Tensor:
-        """Inverted-dropout factors, 1/keep with probability ``keep`` else 0, (lanes, *shape)."""
-        masks = [
-            torch.empty(shape, device=g.device).bernoulli_(keep, generator=g)
-            for g in self._generators
-        ]
-        return self._stacked(masks).mul_(1 / keep)
+    def dropout(self, rate: float, *shape: int) -> Dropout:
+        """Inverted dropout of a tensor (lanes, *shape): 0 with probability ``rate``."""
+        if self._generators[0].device.type == "cuda":  # to draw places, it would have to wait
+            masks = [
+                torch.empty(shape, device=g.device).bernoulli_(1 - rate, generator=g)
+                for g in self._generators
+            ]
+            mask = self._stacked(masks).mul_(1 / (1 - rate))
+            return lambda x: x * mask
+        size = math.prod(shape)
+        places = [lane * size + _hits(size, rate, g) for lane, g in enumerate(self._generators)]
+        flat = places[0] if len(places) == 1 else torch.cat(places)
+        return lambda x: _Dropped.apply(x, flat, 1 / (1 - rate))  # type: ignore[no-untyped-call]
 
     def pair(self, count: int) -> Tensor:
         """Two different indices below ``count`` for every lane, shape (lanes, 2)."""
@@ -66,3 +76,42 @@ class Noise:
     @staticmethod
     def _stacked(draws: list[Tensor]) -> Tensor:
         return draws[0].unsqueeze(0) if len(draws) == 1 else torch.stack(draws)
+
+
+class _Dropped(torch.autograd.Function):
+    """Zero at some places of the flattened tensor, a factor everywhere else.
+
+    Few are dropped, so that to name them is quicker than to multiply with an array of factors.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, places: Tensor, factor: float) -> Tensor:
+        ctx.save_for_backward(places)
+        ctx.factor = factor
+        return _drop(x, places, factor)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # torch leaves ctx open
+        (places,) = ctx.saved_tensors
+        return _drop(grad, places, ctx.factor), None, None
+
+
+def _drop(x: Tensor, places: Tensor, factor: float) -> Tensor:
+    y = (x * factor).contiguous()
+    y.view(-1).index_fill_(0, places, 0.0)
+    return y
+
+
+def _hits(size: int, rate: float, generator: torch.Generator) -> Tensor:
+    """Numbers below ``size``, each with probability ``rate``, in rising order.
+
+    The distances between hits of independent trials are geometric: one draw per hit, not per trial.
+    """
+    enough = int(size * rate + 6 * math.sqrt(size * rate) + 10)  # but for one time in 10^8
+    found = torch.empty(0, dtype=torch.float64)
+    reached = -1.0
+    while reached < size:
+        gaps = torch.empty(enough, dtype=torch.float64).geometric_(rate, generator=generator)
+        found = torch.cat([found, gaps.cumsum(0).add_(reached)])
+        reached = float(found[-1])
+    return found[: int(torch.searchsorted(found, size))].long()

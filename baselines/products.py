@@ -7,6 +7,7 @@ agent's own time is measured against.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import statistics
 import time
@@ -16,6 +17,8 @@ from typing import NamedTuple
 
 import torch
 from torch.nn import functional
+
+from tdmpc2_bench.baselines import kernels
 
 _REPEATS = 7  # of every kernel on every product; the median counts
 
@@ -49,39 +52,39 @@ def input_gradients(widths: Sequence[int], rows: int, *, stack: int = 1) -> list
     return [Product(stack, rows, b, a) for a, b in itertools.pairwise(widths)]
 
 
-@torch.no_grad()
 def floor(products: Iterable[Product], device: str) -> float:
     """Seconds that the products take one after the other, each by its fastest kernel."""
-    return sum(
-        count * min(_median(kernel) for kernel in _kernels(product, torch.device(device)))
-        for product, count in Counter(products).items()
-    )
+    counts = Counter(products)
+    return sum(count * fastest(product, device).seconds for product, count in counts.items())
+
+
+class Timed(NamedTuple):
+    """A way to do a product, and how long it takes."""
+
+    seconds: float
+    kernel: Callable[[], object]
+
+
+@torch.no_grad()
+def fastest(product: Product, device: str) -> Timed:
+    """The quickest way to do a product, on operands that are made here."""
+    ways = _kernels(product, torch.device(device))
+    return min((Timed(_median(way), way) for way in ways), key=lambda timed: timed.seconds)
 
 
 def _kernels(product: Product, device: torch.device) -> list[Callable[[], object]]:
     """Ways to do a product with float32 operands; weights may be prepared, inputs may not."""
     x = torch.randn(product.stack, product.rows, product.inner, device=device)
     weight = torch.randn(product.stack, product.inner, product.columns, device=device)
-    kernels: list[Callable[[], object]] = [lambda: torch.bmm(x, weight)]
+    ways: list[Callable[[], object]] = [lambda: torch.bmm(x, weight)]
     if product.stack == 1:
         across = weight[0].t().contiguous()
-        kernels.append(lambda: functional.linear(x[0], across))
-        packed = _packed(across, product.rows)
-        if packed is not None:
-            by_onednn = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - it has no other name
-            kernels.append(lambda: by_onednn(x[0], packed, None, "none", [], ""))
-    return kernels
-
-
-def _packed(weight: torch.Tensor, rows: int) -> torch.Tensor | None:
-    """A weight in oneDNN's own layout; None where this torch has none for it."""
-    if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():
-        return None
-    try:
-        packed: torch.Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, rows)  # noqa: SLF001
-    except (AttributeError, RuntimeError):  # no part of torch's public interface, so it may go
-        return None
-    return packed
+        ways.append(lambda: functional.linear(x[0], across))
+    if device.type == "cpu" and kernels.usable():
+        bias = torch.zeros(product.stack, 1, product.columns)
+        further: list[kernels.Product] = [kernels.by_onednn, kernels.Packed()]
+        ways += [functools.partial(one, x, weight, bias) for one in further]
+    return ways
 
 
 def _median(kernel: Callable[[], object]) -> float:

@@ -114,7 +114,7 @@ def _anatomy(
     """What only an agent that tells of its parts can be asked: floors, shares, its draw."""
     found: dict[str, Any] = dict.fromkeys(
         ("act_floor_ms", "update_floor_ms", "act_ratio", "update_ratio", "sample_ms", "act_shares",
-         "update_shares")
+         "update_shares", "kernels")
     )  # fmt: skip
     parts = _parts(registry.agent(rehearsal.agent_name).package)
     if parts is None or update is None:
@@ -129,6 +129,7 @@ def _anatomy(
         seconds = lanes * products.floor(needed(rehearsal.config, rehearsal.task), device)
         found[f"{name}_floor_ms"] = seconds * 1e3
         found[f"{name}_ratio"] = timing.median / seconds
+    found["kernels"] = parts.kernels(agent)
     found["sample_ms"] = timed(lambda: parts.sample(agent)).median * 1e3
     found["act_shares"] = shares.shares(rehearsal.decision(1, "train"))
     found["update_shares"] = shares.shares(agent.update)

@@ -74,7 +74,7 @@ def provenance() -> dict[str, Any]:
         "git_commit": _git_commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "cpus": os.cpu_count(),
     }
 
@@ -94,7 +94,8 @@ def _git_commit() -> str | None:
         return None
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The model of the CPU."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():

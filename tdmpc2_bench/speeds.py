@@ -1,35 +1,24 @@
-"""Which speeds are known on this machine: measured once, kept in the user's cache.
-
-What is kept stands under a key of all that it depends on (machine, threads, versions, settings),
-so nothing has to be thrown away when one of them changes.
-"""
+"""Which speeds of agents and tasks are known on this machine: measured once, then kept."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import hashlib
 import json
-import logging
-import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from tdmpc2_bench import protocol, record, registry, variant
+from tdmpc2_bench import machine, protocol, registry, variant
 from tdmpc2_bench.calibration import AgentSpeed, TaskSpeed
 from tdmpc2_bench.child import Child, module
-from tdmpc2_bench.errors import BenchError, DamagedFile
 from tdmpc2_bench.grid import THREAD_VARIABLES
 from tdmpc2_bench.job import Job
 
 COMMAND = module("tdmpc2_bench.calibration")
 _AGENT_PATIENCE = 900.0  # seconds for one measurement; the largest model on a CPU takes minutes
 _TASK_PATIENCE = 120.0  # the simulator's first import included
-_SCHEMA = 1  # of the cache
-_LOGGER = logging.getLogger(__name__)
+CACHE = machine.Cache("speeds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +28,6 @@ class Speeds:
     agent: AgentSpeed | None
     task: TaskSpeed | None
     unknown: tuple[str, ...] = ()  # why not
-
-
-def cache() -> Path:
-    """The file that measured speeds are kept in."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "tdmpc2-bench" / "speeds.json"
 
 
 def of_jobs(
@@ -67,10 +50,10 @@ def of_jobs(
     requests = [(agent_request(job), _task_request(job)) for job in jobs]
     keys = _Keys(threads)
     wanted = {keys.of(one): one for pair in requests for one in pair}
-    known = {} if anew else _read()
+    known = {} if anew else CACHE.read()
     missing = {key: one for key, one in wanted.items() if key not in known}
     if missing:
-        known = {**_read(), **_measure(missing, threads, say, command)}
+        known = {**CACHE.read(), **_measure(missing, threads, say, command)}
     found = []
     for pair in requests:
         agent, task = (known.get(keys.of(one), {"error": "not measured"}) for one in pair)
@@ -95,7 +78,7 @@ def keep(job: Job, *, agent: Mapping[str, Any], task: Mapping[str, Any], threads
         threads: computing threads they were measured with.
     """
     keys = _Keys(threads)
-    _keep({keys.of(agent_request(job)): agent, keys.of(_task_request(job)): task})
+    CACHE.keep({keys.of(agent_request(job)): agent, keys.of(_task_request(job)): task})
 
 
 def agent_request(job: Job) -> dict[str, Any]:
@@ -125,18 +108,15 @@ def _task_request(job: Job) -> dict[str, Any]:
 
 
 class _Keys:
-    """Keys of requests on this machine."""
+    """Keys of requests' answers on this machine."""
 
     def __init__(self, threads: int) -> None:
-        about = protocol.provenance()
-        self._machine = [platform.node(), about["processor"], about["cpus"], threads]
-        self._machine += [about["tdmpc2_bench"], protocol.learning_versions()]
+        self._keys, self._here = machine.Keys(), {"host": platform.node(), "threads": threads}
 
     def of(self, request: Mapping[str, Any]) -> str:
         names = ("agent", "device", "eval_episodes", "depends")
         told = {name: request[name] for name in names if name in request}
-        text = json.dumps([self._machine, told], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self._keys.of(**self._here, **told)
 
 
 def _measure(
@@ -160,31 +140,5 @@ def _measure(
         if "error" in answer:
             answer["error"] = f"{what}: {answer['error']}"
         if "error" not in answer:
-            _keep({key: answer})
+            CACHE.keep({key: answer})
     return answers
-
-
-def _read() -> dict[str, Any]:
-    """What is kept; nothing if there is no file, or none that can be read."""
-    try:
-        content = record.read_json(cache())
-    except DamagedFile:
-        return {}
-    speeds = content.get("speeds")
-    return speeds if content.get("schema") == _SCHEMA and isinstance(speeds, dict) else {}
-
-
-def _keep(answers: Mapping[str, Any]) -> None:
-    """Keep speeds for the next time; where that cannot be, they are good for this time."""
-    place = cache()
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        record.write_json(place, {"schema": _SCHEMA, "speeds": {**_read(), **answers}})
-    except (OSError, BenchError) as error:
-        _warn(f"Warning: measured speeds are not kept: {error}")
-
-
-@functools.cache
-def _warn(message: str) -> None:
-    """Say it once."""
-    _LOGGER.warning(message)

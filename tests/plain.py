@@ -229,11 +229,11 @@ class Lane:
         return noise.normal(rows, action_dim)[0]
 
     def draw_dropout(self, noise: Noise, heads: int, rows: int) -> list[Tensor | None]:
-        """Dropout factors per head."""
+        """Dropout factors of all heads, drawn at once."""
         if self.config.dropout == 0:
             return [None] * heads
-        masks = noise.keep_mask(1 - self.config.dropout, heads, rows, self.config.mlp_dim)
-        return list(masks[0])
+        shape = (heads, rows, self.config.mlp_dim)
+        return list(noise.dropout(self.config.dropout, *shape)(torch.ones(1, *shape))[0])
 
     def model_loss(
         self,
@@ -321,7 +321,7 @@ class Lane:
         action_dim = self.weights["policy.bias_2"].shape[-1] // 2
         eps = self.draw_action(noise, steps * batch, action_dim)
         pair = noise.pair(config.num_q)[0].tolist()
-        keep = self.draw_dropout(noise, 2, steps * batch)
+        keep = [self.draw_dropout(noise, 1, steps * batch)[0] for _ in range(2)]
         loss = torch.zeros((), dtype=torch.float64)
         for t in range(steps):
             rows = slice(t * batch, (t + 1) * batch)

@@ -83,7 +83,7 @@ def test_listing_a_suites_tasks_loads_no_simulator(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sources("baselines"), ids=str)
 def test_baselines_know_no_simulator(path: Path) -> None:
-    assert harness_parts(path) <= SEAM | {"agent", "baselines"}
+    assert harness_parts(path) <= SEAM | {"agent", "baselines", "machine"}
     assert not {name.split(".")[0] for name in imports(path)} & (SIMULATORS | {"gymnasium"})
 
 

@@ -55,7 +55,7 @@ def test_lanes_are_profiled_and_leave_what_plan_knows_alone() -> None:
     described: dict[str, Any] = {"tasks": "toy-point", "set": TINY, "eval_episodes": 2}
     found = profiling.profile(described, lanes=3)
     assert found["lanes"] == 3 and found["act_ratio"] > 0
-    assert not speeds.cache().exists()
+    assert not speeds.CACHE.path.exists()
 
 
 @pytest.mark.parametrize(

@@ -125,11 +125,11 @@ def test_where_nothing_can_be_kept_speeds_are_measured_all_the_same(
     assert "measured speeds are not kept" in caplog.text
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 0, "speeds": 3}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 2, "measured": 3}'])
 def test_a_cache_that_cannot_be_read_is_measured_anew(tmp_path: Path, content: str) -> None:
     machine = Machine(tmp_path)
-    speeds.cache().parent.mkdir(parents=True)
-    speeds.cache().write_text(content)
+    speeds.CACHE.path.parent.mkdir(parents=True)
+    speeds.CACHE.path.write_text(content)
     (found,) = machine.speeds(jobs(tasks="toy-point"))
     assert found.unknown == () and len(machine.measured) == 2
     machine.speeds(jobs(tasks="toy-point"))

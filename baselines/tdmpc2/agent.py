@@ -13,6 +13,9 @@ from torch import Tensor
 
 from tdmpc2_bench import seeding
 from tdmpc2_bench.agent import BoolArray, FloatArray, State, Step
+from tdmpc2_bench.baselines import kernels
+from tdmpc2_bench.baselines.compiling import compile_where_it_pays
+from tdmpc2_bench.baselines.kernels import Kernels
 from tdmpc2_bench.baselines.noise import Noise
 from tdmpc2_bench.baselines.replay import Column, Replay
 from tdmpc2_bench.baselines.tdmpc2 import losses
@@ -53,7 +56,7 @@ class TDMPC2:
             for seed in seeds
         ]
         self._model = WorldModel(config, task, init).to(device)
-        self._planner = Planner(self._model, config)
+        self._use(self._fastest_kernels())
         self._optimizer = self._model_optimizer()
         self._policy_optimizer = torch.optim.Adam(
             self._model.policy.parameters(), lr=config.lr, eps=_POLICY_EPS, fused=True
@@ -78,6 +81,27 @@ class TDMPC2:
         # Candidate values of training plans that were not numbers and counted as 0: for the log
         # alone, so no part of the state.
         self._num_nan = np.zeros(self.lanes, np.float32)
+
+    def _fastest_kernels(self) -> Kernels:
+        config, model = self._config, self._model
+        latents = torch.zeros(self.lanes, config.num_samples, config.latent_dim)
+        if compile_where_it_pays(model.networks, model.policy, latents.to(self._device)):
+            return Kernels()  # its own
+        if self._device.type != "cpu":
+            return Kernels()
+        return kernels.choose(
+            width=config.mlp_dim,
+            rows=config.num_samples,
+            uses=config.iterations * config.horizon,
+        )
+
+    def _use(self, chosen: Kernels) -> None:
+        """Multiply by these kernels from now on."""
+        self.kernels = chosen
+        product = kernels.PRODUCTS[chosen.learning]()
+        for network in self._model.networks:
+            network.product = product
+        self._planner = Planner(self._model, self._config, chosen.acting)
 
     def _model_optimizer(self) -> torch.optim.Adam:
         model, config = self._model, self._config
@@ -179,6 +203,7 @@ class TDMPC2:
         self._optimizer.step()
         policy = self._update_policy(loss.z)
         model.update_target()
+        self._planner.forget()
         scalars = {
             "loss": loss.total,
             **loss.parts,
@@ -247,6 +272,7 @@ class TDMPC2:
                 "draws": self._draws[lane].bit_generator.state,
                 "agent_steps": self._agent_steps,
                 "debt": self._debt,
+                "kernels": str(self.kernels),  # others would round differently
             }
             for lane in range(self.lanes)
         ]
@@ -254,6 +280,7 @@ class TDMPC2:
     @torch.no_grad()
     def load_state(self, states: Sequence[State]) -> None:
         """Take over what `state` returned, lane by lane."""
+        self._use(kernels.named(states[0]["kernels"]))
         self.load_weights([state["weights"] for state in states])
         updates = states[0]["updates"]
         self._optimizer.state.clear()
@@ -331,8 +358,8 @@ def clip_grad_norm(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
         The norms before clipping, shape (lanes,).
     """
     grads = [p.grad for p in parameters if p.grad is not None]
-    squares = torch.stack([grad.flatten(1).square().sum(1) for grad in grads])
-    norm = squares.sum(0).sqrt()
+    norms = [torch.linalg.vector_norm(grad.flatten(1), dim=1) for grad in grads]
+    norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)
     factor = (max_norm / (norm + 1e-6)).clamp(max=1.0)
     for grad in grads:
         grad.mul_(factor.view(-1, *[1] * (grad.ndim - 1)))
@@ -357,4 +384,6 @@ def build(config: TDMPC2Config, task: Task, seeds: Sequence[int], *, device: str
             msg = f"device {device!r}: this torch finds no CUDA device; use cpu"
             raise UsageError(msg)
         torch.set_float32_matmul_precision("high")  # TF32, as the released code allows
+    else:
+        kernels.keep_memory()
     return TDMPC2(config.resolved(task), task, seeds, where)

@@ -60,6 +60,11 @@ def sample(agent: TDMPC2) -> None:
     agent.batch()
 
 
+def kernels(agent: TDMPC2) -> str:
+    """With which kernels it learns and acts."""
+    return str(agent.kernels)
+
+
 def _widths(config: ResolvedConfig, task: Task) -> dict[str, list[int]]:
     hidden, z_a = [config.mlp_dim] * 2, config.latent_dim + task.action_dim
     bins = max(config.num_bins, 1)

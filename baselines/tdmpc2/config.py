@@ -11,7 +11,7 @@ from typing import Any, Literal
 from tdmpc2_bench.errors import UsageError
 from tdmpc2_bench.task import Task
 
-REVISION = 1  # raised whenever the learning behaviour of this agent changes
+REVISION = 2  # raised whenever the learning behaviour of this agent changes
 
 # Model sizes by name in millions of parameters. Source: TD-MPC2, table of model sizes; the number
 # of Q-functions of size 5 is 5 as in the authors' code (a printed copy says 2, which would make
@@ -80,6 +80,7 @@ class TDMPC2Config:
     temperature: float = 0.5
     min_std: float = 0.05
     max_std: float = 2.0
+    plan_dtype: Literal["float32", "bfloat16"] = "float32"  # of the planner's products; not ours
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work, naming the one to change."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tdmpc2_bench.baselines.noise import Noise
+from tdmpc2_bench.baselines.noise import Dropout, Noise
 from tdmpc2_bench.baselines.tdmpc2.config import ResolvedConfig
 from tdmpc2_bench.baselines.tdmpc2.world_model import PolicySample, WorldModel
 
@@ -90,8 +90,8 @@ def model_loss(model: WorldModel, config: ResolvedConfig, batch: Batch, noise: N
     reward = regression.loss(model.reward(z_t, a_t), batch.reward.flatten(1, 2))
     reward = reward.unflatten(1, (horizon, batch_size)).mean(-1) @ weights
 
-    keep_mask = dropout(config, noise, model.num_q, z_t.shape[1])
-    logits = model.q(z_t.unsqueeze(1), a_t.unsqueeze(1), keep_mask=keep_mask)
+    drop = dropout(config, noise, model.num_q, z_t.shape[1])
+    logits = model.q(z_t.unsqueeze(1), a_t.unsqueeze(1), dropout=drop)
     value = regression.loss(logits, target.flatten(1, 2).unsqueeze(1).expand(logits.shape[:-1]))
     value = value.unflatten(2, (horizon, batch_size)).mean((1, 3)) @ weights
 
@@ -136,8 +136,8 @@ def policy_values(
 ) -> Tensor:
     """Mean of two random online heads, which get no gradient; dropout is active, (lanes, rows)."""
     heads = model.q.heads(noise.pair(model.num_q))
-    keep_mask = dropout(config, noise, 2, z.shape[1])
-    return model.values(heads, z, action, keep_mask=keep_mask).mean(1)
+    drops = [dropout(config, noise, z.shape[1]) for _ in heads]
+    return model.values(heads, z, action, drops).mean(1)
 
 
 def policy_loss(config: ResolvedConfig, sample: PolicySample, q: Tensor, scale: Tensor) -> Tensor:
@@ -173,8 +173,6 @@ def scaled_entropy(config: ResolvedConfig, sample: PolicySample) -> Tensor:
     return -(action_dim * (log_density - constant) - correction)
 
 
-def dropout(config: ResolvedConfig, noise: Noise, heads: int, rows: int) -> Tensor | None:
-    """Dropout factors for the first hidden layer of ``heads`` Q heads, independent per head."""
-    if config.dropout == 0:
-        return None
-    return noise.keep_mask(1 - config.dropout, heads, rows, config.mlp_dim)
+def dropout(config: ResolvedConfig, noise: Noise, *rows: int) -> Dropout | None:
+    """Dropout for the first hidden layer of Q heads, (rows,) of one or (heads, rows) of several."""
+    return noise.dropout(config.dropout, *rows, config.mlp_dim) if config.dropout > 0 else None

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from tdmpc2_bench.baselines.kernels import PRODUCTS, Kernel, Packed, Product
+from tdmpc2_bench.baselines.nets import MLP, multiplying
 from tdmpc2_bench.baselines.noise import Noise
 from tdmpc2_bench.baselines.tdmpc2.config import ResolvedConfig
 from tdmpc2_bench.baselines.tdmpc2.world_model import WorldModel
@@ -49,12 +51,12 @@ class Rollout(NamedTuple):
 class Planner:
     """Plans for any number of environments per lane at once; holds no state of its own."""
 
-    def __init__(self, model: WorldModel, config: ResolvedConfig) -> None:
-        """Plan with ``model`` under ``config``."""
+    def __init__(self, model: WorldModel, config: ResolvedConfig, kernel: Kernel = "torch") -> None:
+        """Plan with ``model`` under ``config``, its weights multiplied by ``kernel``."""
         self._model = model
         self._config = config
+        self._products = _products(model, config, kernel)
 
-    @torch.no_grad()
     def __call__(
         self, obs: Tensor, mean: Tensor, first: Tensor, noise: Noise, *, explore: bool
     ) -> Plan:
@@ -67,6 +69,18 @@ class Planner:
             noise: one generator per lane.
             explore: add noise of the final standard deviation to the chosen action.
         """
+        with torch.no_grad(), multiplying(self._products):
+            return self._plan(obs, mean, first, noise, explore=explore)
+
+    def forget(self) -> None:
+        """Weights have changed: what was made of them for planning is out of date."""
+        for product in self._products.values():
+            if isinstance(product, Packed):
+                product.forget()
+
+    def _plan(
+        self, obs: Tensor, mean: Tensor, first: Tensor, noise: Noise, *, explore: bool
+    ) -> Plan:
         config = self._config
         z = self._model.encode(obs)
         proposals = self._follow_policy(z, noise)
@@ -148,6 +162,20 @@ class Planner:
         elites = actions.gather(2, index[..., None, None].expand(-1, -1, -1, *actions.shape[3:]))
         weights = (self._config.temperature * (best - best.amax(2, keepdim=True))).exp()
         return elites, weights / weights.sum(2, keepdim=True)
+
+
+def _products(model: WorldModel, config: ResolvedConfig, kernel: Kernel) -> dict[MLP, Product]:
+    """How networks multiply while planning, where that differs from learning.
+
+    In float32 a Q-head is used too few times, before it changes, for laying out its weights to pay.
+    """
+    repeated = [model.dynamics, model.reward, model.policy]
+    if config.episodic:
+        repeated.append(model.termination)
+    if config.plan_dtype == "bfloat16":
+        product: Product = Packed(torch.bfloat16)
+        return dict.fromkeys([*repeated, model.q], product)
+    return dict.fromkeys(repeated, PRODUCTS[kernel]())
 
 
 def _beginning(z: Tensor) -> Path:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from tdmpc2_bench.baselines.nets import MLP, Layer, identity, simnorm
-from tdmpc2_bench.baselines.noise import Noise
+from tdmpc2_bench.baselines.noise import Dropout, Noise
 from tdmpc2_bench.baselines.tdmpc2.config import ResolvedConfig
 from tdmpc2_bench.baselines.tdmpc2.regression import Regression
 from tdmpc2_bench.task import Task
@@ -65,6 +65,7 @@ class WorldModel(nn.Module):
             # (a tested invariant: the authors' code lost it for the Q heads from 2024 to 2026).
             network.initialise(generators, zero_output=network in {self.reward, self.q})
         self.target_q = copy.deepcopy(self.q).requires_grad_(requires_grad=False)
+        self.networks = (*networks, self.target_q)
 
     def encode(self, obs: Tensor) -> Tensor:
         """Latents (lanes, rows, latent_dim) of observations (lanes, rows, obs_dim)."""
@@ -101,17 +102,15 @@ class WorldModel(nn.Module):
         heads: list[list[Layer]],
         z: Tensor,
         action: Tensor,
-        *,
-        keep_mask: Tensor | None = None,
+        drops: Sequence[Dropout | None] | None = None,
     ) -> Tensor:
         """Decoded values of some Q heads, shape (lanes, heads, rows).
 
         Each head is decoded to a scalar before any minimum or mean over heads is taken.
         """
-        masks = [None] * len(heads) if keep_mask is None else keep_mask.unbind(1)
         outputs = [
-            self.q(z, action, layers=head, keep_mask=mask)
-            for head, mask in zip(heads, masks, strict=True)
+            self.q(z, action, layers=head, dropout=drop)
+            for head, drop in zip(heads, drops or [None] * len(heads), strict=True)
         ]
         return self.regression.decode(torch.stack(outputs, dim=1))
 

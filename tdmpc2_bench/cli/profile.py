@@ -77,6 +77,8 @@ def _print(found: Mapping[str, Any]) -> None:
         if shares:
             parts = ", ".join(f"{kind} {share:.0%}" for kind, share in shares.items())
             click.echo(f"{name}: {parts}")
+    if found["kernels"]:
+        click.echo(f"kernels of learning and acting: {found['kernels']}")
     click.echo(
         f"{found['agent_steps_per_s']:.3g} agent steps/s with {found['updates_per_step']:.2g} "
         f"updates each, {size(found['memory'])} of memory"

@@ -63,6 +63,7 @@ def test_the_defaults_are_those_of_the_method() -> None:
         "num_pi_trajs": 24,
         "temperature": 0.5,
         "min_std": 0.05,
+        "plan_dtype": "float32",
         "max_std": 2.0,
     }
 

@@ -109,7 +109,9 @@ def test_dropout_comes_before_the_normalisation_of_the_first_layer_only() -> Non
     h = (x[0, 0] @ first.weight[0, 0] + first.bias[0, 0]) * keep[0, 0]
     h = functional.mish(functional.layer_norm(h, (6,)) * first.scale[0, 0] + first.shift[0, 0])
     expected = plain_mlp(h, [second, last], (0, 0), 1)
-    torch.testing.assert_close(mlp(x, keep_mask=keep)[0, 0], expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        mlp(x, dropout=lambda h: h * keep)[0, 0], expected, rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("index", [[[3, 0], [1, 2]], [[2, 1]]], ids=["lanes", "one lane"])

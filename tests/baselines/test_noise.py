@@ -16,7 +16,13 @@ CPU = torch.device("cpu")
 
 
 def every_draw(noise: Noise) -> list[Tensor]:
-    return [noise.normal(2, 3), noise.uniform(4), noise.keep_mask(0.7, 6, 5), noise.pair(5)]
+    lanes = len(noise.states())
+    return [
+        noise.normal(2, 3),
+        noise.uniform(4),
+        noise.dropout(0.3, 6, 5)(torch.ones(lanes, 6, 5)),
+        noise.pair(5),
+    ]
 
 
 def test_a_lane_draws_alike_alone_and_beside_others() -> None:
@@ -39,10 +45,27 @@ def test_of_two_heads_the_pair_is_both() -> None:
     assert sorted(plain.noise(3).pair(2)[0].tolist()) == [0, 1]
 
 
-def test_dropout_keeps_the_mean() -> None:
-    mask = plain.noise(3, 4).keep_mask(0.99, 40_000)
-    assert sorted(mask.unique().tolist()) == pytest.approx([0, 1 / 0.99])
-    assert (mask == 0).float().mean(1).tolist() == pytest.approx([0.01, 0.01], abs=0.002)
+@pytest.mark.parametrize("rate", [0.01, 0.5, 0.99])
+def test_every_entry_is_dropped_alike_often_and_by_itself(rate: float) -> None:
+    rows, columns = 2000, 40
+    drop = plain.noise(3, 4).dropout(rate, rows, columns)
+    factors = drop(torch.ones(2, rows, columns))
+    assert factors.unique().tolist() == pytest.approx([0, 1 / (1 - rate)])
+    dropped = (factors == 0).double()
+    error = (rate * (1 - rate) / rows) ** 0.5
+    assert dropped.mean((1, 2)).tolist() == pytest.approx([rate] * 2, abs=error)
+    assert dropped.mean(1).flatten().tolist() == pytest.approx([rate] * 80, abs=4 * error)
+    pairs = (dropped[..., 1:] * dropped[..., :-1]).mean((1, 2))  # neighbours
+    assert pairs.tolist() == pytest.approx([rate**2] * 2, abs=error)
+
+
+def test_what_is_dropped_gets_no_gradient_and_the_rest_the_factor() -> None:
+    x = torch.randn(2, 30, 20, requires_grad=True)
+    drop = plain.noise(3, 4).dropout(0.25, 30, 20)
+    factors = drop(torch.ones(2, 30, 20))
+    torch.testing.assert_close(drop(x), x * factors)
+    grad = torch.randn(2, 30, 20)
+    assert torch.equal(torch.autograd.grad(drop(x), x, grad)[0], grad * factors)
 
 
 def test_draws_have_their_law() -> None:

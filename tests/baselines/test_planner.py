@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tdmpc2_bench import registry
+from tdmpc2_bench.baselines import kernels
 from tdmpc2_bench.baselines.tdmpc2 import planner
 from tdmpc2_bench.baselines.tdmpc2.config import ResolvedConfig, TDMPC2Config
 from tdmpc2_bench.baselines.tdmpc2.planner import Plan, Planner
@@ -83,6 +84,7 @@ def compare(
             assert plan.num_nan[i, k] == expected.num_nan
 
 
+@pytest.mark.parametrize("kernel", ["torch", "packed"])
 @pytest.mark.parametrize("explore", [True, False], ids=["explore", "evaluate"])
 @pytest.mark.parametrize(
     "overrides",
@@ -101,14 +103,20 @@ def compare(
     ids=str,
 )
 def test_a_decision_equals_the_loops_over_its_samples(
-    overrides: dict[str, Any], *, explore: bool
+    overrides: dict[str, Any],
+    kernel: kernels.Kernel,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    explore: bool,
 ) -> None:
     """One environment begins an episode, one goes on from its previous plan."""
+    monkeypatch.setattr(kernels, "_NARROW", 1)
     config = plain.resolved(**{"max_std": 2.0, **overrides})
     model, obs = shaken(config), observations()
     mean = torch.rand(LANES, ENVS, config.horizon, 2) * 2 - 1
     first = torch.tensor([True, False]).expand(LANES, ENVS)
-    plan = Planner(model, config)(obs, mean, first, plain.noise(7, 8), explore=explore)
+    planner = Planner(model, config, kernel)
+    plan = planner(obs, mean, first, plain.noise(7, 8), explore=explore)
     compare(model, config, plan, (obs, mean, first), explore=explore)
 
 

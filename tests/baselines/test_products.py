@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 import torch
 
 from tdmpc2_bench import registry
-from tdmpc2_bench.baselines import products, shares
+from tdmpc2_bench.baselines import kernels, products, shares
 from tdmpc2_bench.baselines.products import Product
 from tdmpc2_bench.baselines.tdmpc2 import anatomy
 from tdmpc2_bench.baselines.tdmpc2.config import TDMPC2Config
@@ -74,15 +73,14 @@ def test_equal_products_are_timed_once_and_counted_each(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("stack", [1, 3])
 def test_every_kernel_does_the_same_product(stack: int) -> None:
-    """Wherever oneDNN's packed product is at hand it is one of them."""
+    """Those of oneDNN are among them wherever they are at hand."""
     torch.manual_seed(0)
     with torch.no_grad():
-        found = [
-            kernel() for kernel in products._kernels(Product(stack, 8, 16, 4), torch.device("cpu"))
-        ]
-    assert all(math.isfinite(x.sum()) for x in found)
+        cpu = torch.device("cpu")
+        found = [kernel() for kernel in products._kernels(Product(stack, 70, 96, 80), cpu)]
+    assert len(found) == 1 + (stack == 1) + 2 * kernels.usable()
     for other in found[1:]:
-        torch.testing.assert_close(other, found[0][0])
+        torch.testing.assert_close(other.view_as(found[0]), found[0], rtol=1e-4, atol=1e-4)
 
 
 def test_shares_add_up_and_tell_products_from_the_rest() -> None:

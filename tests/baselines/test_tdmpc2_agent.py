@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tdmpc2_bench.agent import FloatArray, Step
+from tdmpc2_bench.baselines import compiling, kernels
 from tdmpc2_bench.baselines.noise import Noise
 from tdmpc2_bench.baselines.tdmpc2.agent import TDMPC2, PlannerCarry, build
 from tdmpc2_bench.baselines.tdmpc2.config import TDMPC2Config
@@ -39,6 +41,14 @@ def _shaken(weights: Mapping[str, NDArray[Any]], seed: int) -> dict[str, NDArray
         ).astype(np.float32)
         for name, value in weights.items()
     }
+
+
+@pytest.fixture(params=["torch", "packed"])
+def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A test holds for every kernel; small products too are left to it."""
+    monkeypatch.setenv(kernels.VARIABLE, request.param)
+    monkeypatch.setattr(kernels, "_NARROW", 1)
+    return str(request.param)
 
 
 class World:
@@ -279,6 +289,7 @@ def tensors(weights: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     ],
     ids=str,
 )
+@pytest.mark.usefixtures("kernel")
 def test_three_updates_equal_the_plain_ones(overrides: dict[str, Any]) -> None:
     """Losses, norms, the scale, and every parameter: Adam's steps, clipping, targets, order."""
     seeds, config = (1, 2), plain.resolved(**overrides)
@@ -370,6 +381,7 @@ def continued(world: World, seeds: Sequence[int], **overrides: Any) -> World:
 @pytest.mark.parametrize(
     ("steps", "updates"), [(5, 0), (SEED_STEPS + 1, 0), (SEED_STEPS + 1, 3), (40, 2)]
 )
+@pytest.mark.usefixtures("kernel")
 def test_a_restored_agent_goes_on_bit_for_bit(steps: int, updates: int, *, episodic: bool) -> None:
     """While seeding, in the burst, in mid-episode, and once the ring overwrites its first rows."""
     seeds, overrides = (1, 2), {"capacity": 30, "episodic": episodic}
@@ -390,6 +402,60 @@ def test_a_restored_agent_goes_on_bit_for_bit(steps: int, updates: int, *, episo
     assert equal(world.agent.state(), copy.agent.state())
     assert equal(world.agent.carry_state(world.carry), copy.agent.carry_state(copy.carry))
     assert world.agent.updates_due() == copy.agent.updates_due()
+
+
+def test_a_restored_agent_keeps_to_the_kernels_it_began_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever another machine, or a changed one, would choose."""
+    monkeypatch.setattr(kernels, "_NARROW", 1)
+    monkeypatch.setenv(kernels.VARIABLE, "onednn,packed")
+    world = World(built())
+    world.steps(SEED_STEPS + 1)
+    monkeypatch.setenv(kernels.VARIABLE, "torch")
+    copy = continued(world, (1,))
+    assert copy.agent.kernels == world.agent.kernels == ("onednn", "packed")
+    for one in (world, copy):
+        one.agent.update()
+        one.step()
+    assert equal(world.agent.state(), copy.agent.state())
+    assert equal(world.actions[-1], copy.actions[-1])
+
+
+def test_planning_in_bfloat16_decides_alike_but_not_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kernels, "_NARROW", 1)
+    agents = [built(plan_dtype=dtype, min_std=0.05) for dtype in ("float32", "bfloat16")]
+    means = []
+    for agent in agents:
+        carry = agent.carry(4, [np.random.default_rng(1)])
+        obs = np.random.default_rng(2).standard_normal((1, 4, 5)).astype(np.float32)
+        _, carry, _ = agent.act(obs, carry, first=np.ones((1, 4), np.bool_), mode="plan")
+        means.append(carry.mean)
+    assert not torch.equal(*means)
+    assert (means[0] - means[1]).abs().median() < 0.2  # of a range from -1 to 1
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # what torch's compiler says of its own code
+def test_compiled_networks_learn_and_act_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("torch.compile needs a C++ compiler")
+    worlds = []
+    for mode in ("off", "on"):
+        monkeypatch.setenv(compiling.VARIABLE, mode)
+        world = World(built())
+        world.steps(SEED_STEPS)
+        scalars = [world.agent.update() for _ in range(2)]
+        world.step()
+        worlds.append((world, scalars))
+    (plainly, expected), (compiled, actual) = worlds
+    for one, other in zip(actual, expected, strict=True):
+        for name, value in other.items():
+            assert one[name] == pytest.approx(value, rel=1e-3, abs=1e-4), name
+    np.testing.assert_allclose(compiled.actions[-1], plainly.actions[-1], atol=1e-2)
+    assert compiled.agent._model.policy._compiled_call_impl is not None
 
 
 def test_a_lane_goes_on_alone_from_its_own_state() -> None:
