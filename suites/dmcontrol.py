@@ -7,7 +7,6 @@ mt30; the nine tasks outside it follow.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from tdmpc2_bench.task import Task
@@ -28,9 +27,9 @@ _SOURCE = (
 
 def make(task: Task) -> TaskEnv:
     """Build the environment of ``task``. Imports dm_control, so that listing tasks need not."""
-    if "DISPLAY" not in os.environ:
-        # Training draws nothing, and dm_control would warn that it finds no display.
-        os.environ.setdefault("MUJOCO_GL", "disable")
+    from tdmpc2_bench.suites import offscreen
+
+    offscreen.not_needed()
     from tdmpc2_bench.env import TaskEnv
     from tdmpc2_bench.suites import dmcontrol_simulation
 

@@ -13,10 +13,9 @@ from dm_control.rl import control
 from numpy.typing import NDArray
 
 from tdmpc2_bench.env import FloatArray, Outcome
-from tdmpc2_bench.errors import Diverged, UsageError
+from tdmpc2_bench.errors import Diverged
+from tdmpc2_bench.suites import offscreen
 from tdmpc2_bench.suites.dmcontrol_custom import FACTORIES
-
-_HEIGHT, _WIDTH = 480, 640  # pixels; the most that MuJoCo offers unless a model asks for more
 
 
 def load(env_id: str) -> DmControlSimulation:
@@ -69,16 +68,10 @@ class DmControlSimulation:
         Raises:
             UsageError: MuJoCo was given no renderer that works here.
         """
-        try:
+        with offscreen.explained():
             picture: NDArray[np.uint8] = self._environment.physics.render(
-                height=_HEIGHT, width=_WIDTH, camera_id=0
+                height=offscreen.HEIGHT, width=offscreen.WIDTH, camera_id=0
             )
-        except (RuntimeError, ImportError, AttributeError) as error:
-            msg = (
-                f"MuJoCo cannot draw here ({error}); install a renderer that needs no screen: "
-                "sudo apt-get install libosmesa6, and set MUJOCO_GL=osmesa before Python starts"
-            )
-            raise UsageError(msg) from error
         return picture
 
     def close(self) -> None:

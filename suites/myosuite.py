@@ -1,20 +1,37 @@
 """Which MyoSuite tasks are in the benchmark: five of the hand, each with a fixed and a random goal.
 
-The tasks can be listed but not yet run. The published result files name them ``myo-hand-<task>``;
-that spelling is an alias here.
+The rows are plain data and need no simulator; `make` imports MyoSuite. The published result files
+name the tasks ``myo-hand-<task>``; that spelling is an alias here.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tdmpc2_bench.task import Task
+
+if TYPE_CHECKING:
+    from tdmpc2_bench.env import TaskEnv
 
 DISTRIBUTIONS = ("myosuite", "mujoco")  # PyPI distributions whose versions a result depends on
 EXTRA = "myosuite"  # pip extra that installs the simulator
+PROTOCOL = {"ends": "ignored"}  # what a result depends on beside the row
 
 _SOURCE = (
     "TD-MPC2 paper: episode length, action repeat; its published curves: budget, cadence; "
     "MyoSuite 3.0.0, measured: dimensions"
 )
+
+
+def make(task: Task) -> TaskEnv:
+    """Build the environment of ``task``. Imports MyoSuite, so that listing tasks need not."""
+    from tdmpc2_bench.suites import offscreen
+
+    offscreen.not_needed()
+    from tdmpc2_bench.env import TaskEnv
+    from tdmpc2_bench.suites import myosuite_simulation
+
+    return TaskEnv(task, myosuite_simulation.load(task.env_id))
 
 
 def _myo(task: str, env_id: str, *, obs_dim: int) -> Task:

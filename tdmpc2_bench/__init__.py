@@ -1,8 +1,8 @@
 """Run TD-MPC2 and its baselines on 104 continuous-control tasks, with honest curves.
 
-What the command line does, as Python calls: `tasks`, `examine`, `forecast`, `run`,
-`load_results`, `load_agent`, `export`. They are imported when first used, so that ``import
-tdmpc2_bench`` costs nothing.
+What the command line does, as Python calls: `tasks`, `setup`, `assets`, `download_assets`,
+`examine`, `forecast`, `run`, `load_results`, `load_agent`, `export`. They are imported when first
+used, so that ``import tdmpc2_bench`` costs nothing.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tdmpc2_bench.cost import forecast
     from tdmpc2_bench.doctor.report import examine
+    from tdmpc2_bench.download import download as download_assets
+    from tdmpc2_bench.download import needed as assets
     from tdmpc2_bench.grid import Limits
     from tdmpc2_bench.player import Player, load_agent
+    from tdmpc2_bench.provision import setup
     from tdmpc2_bench.registry import select as tasks
     from tdmpc2_bench.results import load as load_results
     from tdmpc2_bench.sinks.export import export
@@ -23,24 +26,30 @@ if TYPE_CHECKING:
 __all__ = [
     "Limits",
     "Player",
+    "assets",
+    "download_assets",
     "examine",
     "export",
     "forecast",
     "load_agent",
     "load_results",
     "run",
+    "setup",
     "tasks",
 ]
 
 _HOMES = {
     "Limits": ("grid", "Limits"),
     "Player": ("player", "Player"),
+    "assets": ("download", "needed"),
+    "download_assets": ("download", "download"),
     "examine": ("doctor.report", "examine"),
     "export": ("sinks.export", "export"),
     "forecast": ("cost", "forecast"),
     "load_agent": ("player", "load_agent"),
     "load_results": ("results", "load"),
     "run": ("train", "run"),
+    "setup": ("provision", "setup"),
     "tasks": ("registry", "select"),
 }
 

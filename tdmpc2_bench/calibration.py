@@ -165,17 +165,23 @@ def task_speed(request: Mapping[str, Any]) -> TaskSpeed:
     Args:
         request: task.
     """
-    task, process = registry.task(request["task"]), psutil.Process()
-    sizes, envs = [process.memory_info().rss], []
+    task = registry.task(request["task"])
+    sizes, envs = [_memory()], []
     for _ in range(2):
         envs.append(registry.make(task))
         envs[-1].reset(seed=_SEED)
-        sizes.append(process.memory_info().rss)
+        sizes.append(_memory())
     step = _time_steps(envs[0])
     for env in envs:
         env.close()
     first, further = (max(after - before, 0) for before, after in itertools.pairwise(sizes))
     return TaskSpeed(step=step, first=first, further=further)
+
+
+def _memory() -> int:
+    """Bytes that this process takes, with those that step environments for it."""
+    ourselves = psutil.Process()
+    return sum(one.memory_info().rss for one in (ourselves, *ourselves.children(recursive=True)))
 
 
 def _time_steps(env: TaskEnv) -> float:

@@ -20,6 +20,9 @@ from typing import IO, Any, Self
 
 from tdmpc2_bench import failure, plugins
 
+# Libraries that start threads read these once, when they load.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
 _POLL_SECONDS = 0.1  # between looks at whether it still runs
 _REAP_SECONDS = 5.0  # from the end of its output to its own
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
@@ -123,7 +126,7 @@ def answering() -> Iterator[Callable[[Mapping[str, Any]], None]]:
     the parent has warned of already is not said again, and the child does not outlive it.
     """
     plugins.silence()
-    _end_with_parent()
+    end_with_parent()
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as lines:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
@@ -134,7 +137,7 @@ def answering() -> Iterator[Callable[[Mapping[str, Any]], None]]:
         yield answer
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Have the kernel end this process when its parent dies, however that comes; on Linux."""
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -7,6 +7,7 @@ time limit as truncation, no shared memory, clear errors.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import gymnasium
@@ -50,6 +51,13 @@ class Drawable(Protocol):
 
     def render(self) -> NDArray[np.uint8]:
         """A picture of the present state, (height, width, 3)."""
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A simulation that says how it runs here, where there is more than one way to."""
+
+    facts: Mapping[str, str]  # for the record only: results do not depend on them
 
 
 class TaskEnv(gymnasium.Env[FloatArray, FloatArray]):
@@ -112,6 +120,11 @@ class TaskEnv(gymnasium.Env[FloatArray, FloatArray]):
             UsageError: the suite's simulator cannot be drawn.
         """
         return self._drawable.render()
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """How the simulator runs here, for the record; empty where there is but one way."""
+        return self.simulation.facts if isinstance(self.simulation, Telling) else {}
 
     @property
     def frames_per_second(self) -> float:

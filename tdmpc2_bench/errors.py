@@ -10,7 +10,8 @@ BenchError
 ├── DamagedFile            a file contradicts its own checksum, or cannot be read back
 ├── NotReproducible        a replayed episode did not give the recorded observations
 ├── Diverged               a number is no longer finite: a result, not a fault
-└── InvalidAction          an action of the wrong shape or type reached an environment
+├── InvalidAction          an action of the wrong shape or type reached an environment
+└── WorkerFailed           an env worker died or hung, or a simulator in it raised its own error
 
 A module of its own, so that anything may import it without a cycle.
 """
@@ -20,6 +21,11 @@ from __future__ import annotations
 import difflib
 import enum
 from collections.abc import Iterable
+from typing import Literal
+
+# infrastructure: disk, network or machine; may pass. memory: there was not enough. timeout: it
+# took too long or stood still. code: an error that trying again does not mend.
+FailureKind = Literal["infrastructure", "memory", "timeout", "code"]
 
 
 class BenchError(Exception):
@@ -81,6 +87,15 @@ class Diverged(BenchError):
 
 class InvalidAction(BenchError, ValueError):
     """An action that does not fit the environment's action space."""
+
+
+class WorkerFailed(BenchError):
+    """An environment in a process of another interpreter cannot go on."""
+
+    def __init__(self, message: str, *, kind: FailureKind) -> None:
+        """Take the message, and the class of failure that it amounts to."""
+        super().__init__(message)
+        self.kind = kind
 
 
 class Exit(enum.IntEnum):

@@ -12,14 +12,10 @@ import signal
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from tdmpc2_bench import record
 from tdmpc2_bench.celldir import AttemptDir
-
-# infrastructure: disk, network or machine; may pass. memory: there was not enough. timeout: it
-# took too long or stood still. code: an error that trying again does not mend.
-Kind = Literal["infrastructure", "memory", "timeout", "code"]
+from tdmpc2_bench.errors import FailureKind, WorkerFailed
 
 _SCHEMA = 1  # of failure.json
 _INFRASTRUCTURE = {
@@ -35,7 +31,7 @@ _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal
 class Failure:
     """How a runner failed."""
 
-    kind: Kind
+    kind: FailureKind
     reason: str  # one line
     traceback: str = ""  # empty where there was none
 
@@ -83,8 +79,10 @@ def read(attempt: AttemptDir) -> Failure | None:
     return Failure(*(content.get(field.name, "") for field in dataclasses.fields(Failure)))
 
 
-def _kind(error: BaseException) -> Kind:
+def _kind(error: BaseException) -> FailureKind:
     for one in _causes(error):
+        if isinstance(one, WorkerFailed):
+            return one.kind
         if type(one).__name__ in _MEMORY_NAMES or getattr(one, "errno", None) == errno.ENOMEM:
             return "memory"
         if isinstance(one, RuntimeError) and any(w in str(one).lower() for w in _MEMORY_WORDS):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tdmpc2_bench import done, failure
 from tdmpc2_bench.celldir import Cell, CellDir
+from tdmpc2_bench.child import THREAD_VARIABLES
 from tdmpc2_bench.errors import BenchError, DamagedFile, Exit, UsageError
 from tdmpc2_bench.failure import Failure
 from tdmpc2_bench.gpus import Gpus
@@ -18,9 +19,6 @@ from tdmpc2_bench.runner_process import RunnerProcess
 
 _POLL_SECONDS = 0.2
 _IMPATIENT = 2  # requests to stop after which nobody waits for checkpoints
-
-# Libraries that start threads read these once, when they load.
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

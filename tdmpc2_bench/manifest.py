@@ -30,7 +30,9 @@ def write(job: Job, task: Task, cell: CellDir) -> list[str]:
     """
     entry = registry.agent(job.agent)
     config: Any = variant.configure(entry.presets, job.preset, job.overrides).resolved(task)
-    conditions = protocol.protocol(task, registry.distributions(task))
+    conditions = protocol.protocol(
+        task, registry.distributions(task), registry.rules(task), path=registry.path(task.suite)
+    )
     manifest = {
         "schema": SCHEMA,
         **dataclasses.asdict(job.cell),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from tdmpc2_bench import registry, variant
-from tdmpc2_bench.errors import UnknownName, UsageError
+from tdmpc2_bench.errors import BenchError, UnknownName, UsageError
 from tdmpc2_bench.experiment import Experiment, Learner
 from tdmpc2_bench.job import Allowed, Job
 
@@ -51,13 +51,17 @@ def jobs(
 
 
 def check_runnable(planned: Sequence[Job]) -> None:
-    """Make sure the simulators of all jobs are there.
+    """Make sure the simulators of all jobs are there, and what else their tasks need.
 
     Raises:
         UsageError: the first reason why not, with what to do.
+        WorkerFailed: a suite's own interpreter did not answer in time, or was killed.
     """
-    for suite in dict.fromkeys(registry.task(job.task).suite for job in planned):
-        registry.check_available(suite)
+    tasks = [registry.task(name) for name in dict.fromkeys(job.task for job in planned)]
+    for suite in dict.fromkeys(task.suite for task in tasks):
+        registry.check_interpreter(suite)
+    for task in tasks:
+        registry.check_assets(task)
 
 
 def warnings(planned: Sequence[Job]) -> list[str]:
@@ -65,7 +69,7 @@ def warnings(planned: Sequence[Job]) -> list[str]:
     found = []
     try:
         check_runnable(planned)
-    except UsageError as error:
+    except BenchError as error:
         found.append(str(error))
     for job in planned:
         task, entry = registry.task(job.task), registry.agent(job.agent)

@@ -18,9 +18,9 @@ from typing import Any
 
 from tdmpc2_bench import calibration, experiment, plan, record, registry, speeds
 from tdmpc2_bench.calibration import Rehearsal, Timing, timed
-from tdmpc2_bench.child import Child, answering, module
+from tdmpc2_bench.child import THREAD_VARIABLES, Child, answering, module
 from tdmpc2_bench.errors import BenchError, UsageError
-from tdmpc2_bench.grid import THREAD_VARIABLES, Limits
+from tdmpc2_bench.grid import Limits
 
 COMMAND = module("tdmpc2_bench.profiling")
 _PATIENCE = 1800.0  # seconds; the largest model on a CPU takes minutes for an update

@@ -12,24 +12,39 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tdmpc2_bench.task import Task
+
+# The name of the set of simulator versions that belong together; there is one so far, the one that
+# is pinned in constraints/.
+PROFILE = "modern"
 
 # Distributions whose versions can change an agent's numbers.
 _LEARNING = ("numpy", "torch")
 
 
-def protocol(task: Task, distributions: Iterable[str]) -> dict[str, Any]:
+def protocol(
+    task: Task,
+    distributions: Iterable[str],
+    rules: Mapping[str, str] = MappingProxyType({}),
+    *,
+    path: Sequence[str] | None = None,
+) -> dict[str, Any]:
     """The conditions under which ``task`` is played here.
 
     Args:
         task: the task.
         distributions: those whose versions define the suite's simulator.
+        rules: what its suite adds, or says instead.
+        path: folders they are installed in; None: those of this interpreter.
     """
     return {
+        "profile": PROFILE,
         "task": task.name,
         "env_id": task.env_id,
         "action_repeat": task.action_repeat,
@@ -37,7 +52,8 @@ def protocol(task: Task, distributions: Iterable[str]) -> dict[str, Any]:
         "success": "last step" if task.metric == "success" else None,
         "reward": "suite",
         "observation": "state",
-        "simulator": versions(distributions),
+        "simulator": versions(distributions, path),
+        **rules,
     }
 
 
@@ -47,14 +63,20 @@ def fingerprint(conditions: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def versions(distributions: Iterable[str]) -> dict[str, str | None]:
-    """Installed version of each distribution, None where it is missing."""
+def versions(
+    distributions: Iterable[str], path: Sequence[str] | None = None
+) -> dict[str, str | None]:
+    """Installed version of each distribution, None where it is missing.
+
+    Args:
+        distributions: their names.
+        path: folders to look in; None: those of this interpreter.
+    """
+    folders = sys.path if path is None else list(path)
     found: dict[str, str | None] = {}
     for name in distributions:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = None
+        installed = importlib.metadata.distributions(name=name, path=folders)
+        found[name] = next((one.version for one in installed), None)
     return found
 
 

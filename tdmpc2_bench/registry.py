@@ -19,7 +19,10 @@ from tdmpc2_bench.errors import SuiteUnavailable, UnknownName, UsageError
 from tdmpc2_bench.task import Task
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tdmpc2_bench.agent import Agent, AgentConfig
+    from tdmpc2_bench.asset import Assets
     from tdmpc2_bench.env import TaskEnv
 
 # The suites of the benchmark, in the paper's order: what "all" means.
@@ -33,8 +36,10 @@ _HINT = "See `tdmpc2-bench ls tasks`."
 def suite(name: str) -> ModuleType:
     """The module of a suite: TASKS, DISTRIBUTIONS and, where it can run, make().
 
-    It may have ad_hoc(env_id), which gives tasks named "SUITE:ENV_ID", and EXTRA, the pip extra of
-    ours that installs its simulator.
+    It may have ad_hoc(env_id), which gives tasks named "SUITE:ENV_ID"; assets(task), which says
+    what a task needs beside the simulator; PROTOCOL, what its results depend on beside rows and
+    versions; EXTRA, the pip extra of ours that installs its simulator, or REQUIREMENTS, PYTHON and
+    DEBIAN_PACKAGES, if it needs an interpreter of its own.
 
     Raises:
         UnknownName: there is none of that name.
@@ -138,14 +143,25 @@ def _matching(pattern: str) -> Sequence[Task]:
 
 
 def make(row: Task) -> TaskEnv:
-    """Build the environment of a task.
+    """Build the environment of a task, in this process or in its suite's own interpreter.
 
     Raises:
-        SuiteUnavailable: its simulator is not installed, or not supported yet.
+        SuiteUnavailable: its simulator is not installed, or not supported yet; or its assets are
+            not there.
     """
-    module = suite(row.suite)
-    check_available(row.suite)
-    env: TaskEnv = module.make(row)
+    python = interpreter(row.suite)
+    check_assets(row)
+    if python is None:
+        return make_here(row)
+    from tdmpc2_bench.protocol import versions
+    from tdmpc2_bench.worker import remote
+
+    return remote.make(row, python, versions(distributions(row), path(row.suite)))
+
+
+def make_here(row: Task) -> TaskEnv:
+    """Build the environment of a task in this process, whose interpreter has its simulator."""
+    env: TaskEnv = suite(row.suite).make(row)
     return env
 
 
@@ -155,6 +171,31 @@ def check_available(name: str) -> None:
     Raises:
         SuiteUnavailable: with what to do.
     """
+    interpreter(name)
+
+
+def check_interpreter(name: str) -> None:
+    """Make sure, too, that the suite's own interpreter starts and has our code, if it has one.
+
+    Raises:
+        SuiteUnavailable: with what to do.
+        WorkerFailed: it did not answer in time, or was killed.
+    """
+    python = interpreter(name)
+    if python is not None:
+        from tdmpc2_bench.worker import process
+
+        process.greet(name, python)
+
+
+def interpreter(name: str) -> Path | None:
+    """The interpreter that has a suite's simulator; None if it is this one.
+
+    Where both have it, it is this one. No other is started to find out.
+
+    Raises:
+        SuiteUnavailable: none has it, or the one that is to have it; with what to do.
+    """
     module = suite(name)
     if not hasattr(module, "make"):
         running = [other for other, found in suites().items() if hasattr(found, "make")]
@@ -163,19 +204,93 @@ def check_available(name: str) -> None:
             f"suites that run: {', '.join(running)}"
         )
         raise SuiteUnavailable(msg)
-    from tdmpc2_bench.protocol import versions  # not needed for listing
+    missing = _missing(module)
+    if not missing:
+        return None
+    from tdmpc2_bench import interpreters  # not needed for listing
 
-    missing = [dist for dist, found in versions(module.DISTRIBUTIONS).items() if found is None]
-    if missing:
-        ours = getattr(module, "EXTRA", None)
-        source = f'"tdmpc2-bench[{ours}]"' if ours else " ".join(missing)
-        msg = f"suite {name!r} needs {' and '.join(missing)}; install it with: pip install {source}"
+    python = interpreters.find(name)
+    if python is None:
+        msg = f"suite {name!r} needs {' and '.join(missing)}; {_cure(name, module, missing)}"
         raise SuiteUnavailable(msg)
+    if missing := _missing(module, interpreters.site_packages(python)):
+        msg = (
+            f"suite {name!r} needs {' and '.join(missing)} in its own interpreter, {python}; "
+            f"install it there, or name another with {interpreters.variable(name)}"
+        )
+        raise SuiteUnavailable(msg)
+    return python
+
+
+def path(name: str) -> Sequence[str] | None:
+    """Folders that hold the simulator of a suite; None: those of this interpreter, or nowhere."""
+    from tdmpc2_bench import interpreters  # not needed for listing
+
+    try:
+        python = interpreter(name)
+    except SuiteUnavailable:
+        return None
+    return None if python is None else interpreters.site_packages(python)
+
+
+def assets(row: Task) -> Assets | None:
+    """What a task needs beside its simulator; None if nothing."""
+    module = suite(row.suite)
+    found: Assets | None = module.assets(row) if hasattr(module, "assets") else None
+    return found
+
+
+def check_assets(row: Task) -> None:
+    """Make sure that a task's assets are there; warn if they were made up.
+
+    Raises:
+        SuiteUnavailable: with what to do.
+    """
+    needed = assets(row)
+    if needed is None:
+        return
+    if missing := needed.missing:
+        msg = (
+            f"task {row.name!r} needs assets, and {missing[0]} is not in {needed.folder}; fetch "
+            f"them with: tdmpc2-bench assets {row.name} --download, or name the folder that has "
+            f"them with {needed.variable}"
+        )
+        raise SuiteUnavailable(msg)
+    if needed.stand_in:
+        plugins.warn(f"{row.name} runs on stand-ins, {needed.folder}: its results mean nothing")
 
 
 def distributions(row: Task) -> tuple[str, ...]:
     """PyPI distributions whose versions results on a task depend on, the learner's aside."""
     return (*suite(row.suite).DISTRIBUTIONS, *row.distributions)
+
+
+def rules(row: Task) -> Mapping[str, str]:
+    """What the suite of a task says of how its tasks are played, for their protocol."""
+    found: Mapping[str, str] = getattr(suite(row.suite), "PROTOCOL", {})
+    needed = assets(row)
+    return found if needed is None else {**found, "assets": needed.identity()}
+
+
+def _missing(module: ModuleType, path: Sequence[str] | None = None) -> list[str]:
+    """Distributions that a suite needs and that are not in ``path``; None: in this interpreter."""
+    from tdmpc2_bench import protocol  # not needed for listing
+
+    found = protocol.versions(module.DISTRIBUTIONS, path)
+    return [name for name, version in found.items() if version is None]
+
+
+def _cure(name: str, module: ModuleType, missing: Iterable[str]) -> str:
+    """What to do about a suite that no interpreter has."""
+    from tdmpc2_bench import interpreters
+
+    if hasattr(module, "REQUIREMENTS"):
+        cure = f"set up its own interpreter with: tdmpc2-bench setup {name}"
+    else:
+        ours = getattr(module, "EXTRA", None)
+        source = f'"tdmpc2-bench[{ours}]"' if ours else " ".join(missing)
+        cure = f"install it with: pip install {source}"
+    return f"{cure}; or name an interpreter that has it with {interpreters.variable(name)}"
 
 
 @functools.cache

@@ -42,6 +42,7 @@ def train(
     task = registry.task(job.task)
     cell = CellDir.of(Path(job.root), job.cell)
     registry.check_available(task.suite)
+    registry.check_assets(task)
     changed = manifest.write(job, task, cell)
     if _is_over(job):
         return Exit.OK

@@ -95,6 +95,8 @@ class Session:
         config = variant.configure(entry.presets, job.preset, job.overrides)
         agent = entry.build(config, task, [job.seed], device=job.device)
         env = registry.make(task)
+        if env.facts:
+            self._event("built", **env.facts)
         interaction = Interaction(agent, [env], [job.seed])
         segments = self._restore(interaction, found) if found else []
         self._checkpoints = checkpoint.Checkpoints(self._cell, self._attempt, segments)

@@ -11,8 +11,7 @@ from typing import Any
 
 from tdmpc2_bench import machine, protocol, registry, variant
 from tdmpc2_bench.calibration import AgentSpeed, TaskSpeed
-from tdmpc2_bench.child import Child, module
-from tdmpc2_bench.grid import THREAD_VARIABLES
+from tdmpc2_bench.child import THREAD_VARIABLES, Child, module
 from tdmpc2_bench.job import Job
 
 COMMAND = module("tdmpc2_bench.calibration")
@@ -103,7 +102,9 @@ def agent_request(job: Job) -> dict[str, Any]:
 
 def _task_request(job: Job) -> dict[str, Any]:
     task = registry.task(job.task)
-    conditions = protocol.protocol(task, registry.distributions(task))
+    conditions = protocol.protocol(
+        task, registry.distributions(task), registry.rules(task), path=registry.path(task.suite)
+    )
     return {"task": job.task, "depends": {"fingerprint": protocol.fingerprint(conditions)}}
 
 

@@ -12,8 +12,7 @@ from typing import Any
 
 from tdmpc2_bench import done, failure, manifest, ownership, results
 from tdmpc2_bench.celldir import AttemptDir, CellDir, find_cells
-from tdmpc2_bench.errors import DamagedFile
-from tdmpc2_bench.failure import Kind
+from tdmpc2_bench.errors import DamagedFile, FailureKind
 from tdmpc2_bench.job import Job
 
 # Words for a cell's condition, in the order they are told in: missing (planned, not begun);
@@ -37,7 +36,7 @@ class CellStatus:
     budget: int | None = None  # the largest that was planned or begun; None if unknown
     rate: float | None = None  # environment steps per second of a running cell, lately
     last_return: float | None = None  # of the last evaluation in the headline mode
-    failure: Kind | None = None  # class of a failed cell
+    failure: FailureKind | None = None  # class of a failed cell
     marks: tuple[str, ...] = ()  # in what way its result is not that of an undisturbed run
 
 
@@ -113,7 +112,7 @@ def _unfinished(cell: CellDir, attempt: AttemptDir) -> dict[str, Any]:
     }
 
 
-def _condition(attempt: AttemptDir) -> tuple[str, Kind | None]:
+def _condition(attempt: AttemptDir) -> tuple[str, FailureKind | None]:
     """A word for an attempt without a result, and the class of its failure if it failed."""
     lives = ownership.runs_here(attempt)
     if lives is None:

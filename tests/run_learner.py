@@ -38,15 +38,19 @@ class Fault:
     delay: float = 0.0  # seconds after that moment, while the runner goes on
 
 
-def start(job: Job, fault: Fault | None = None, *, host: str = "") -> subprocess.Popen[bytes]:
+def start(
+    job: Job, fault: Fault | None = None, *, host: str = "", env_worker: bool = False
+) -> subprocess.Popen[bytes]:
     """Start a runner.
 
     Args:
         job: what it trains.
         fault: what befalls it.
         host: name of the machine it believes to be on, if not this one.
+        env_worker: whether it steps its environments in one.
     """
     conditions = {"fault": fault and dataclasses.asdict(fault), "host": host}
+    conditions["env_worker"] = env_worker
     arguments = [json.dumps(dataclasses.asdict(job)), json.dumps(conditions)]
     return subprocess.Popen(
         [sys.executable, "-P", __file__, *arguments],
@@ -56,9 +60,9 @@ def start(job: Job, fault: Fault | None = None, *, host: str = "") -> subprocess
     )
 
 
-def run(job: Job, fault: Fault | None = None, *, host: str = "") -> int:
+def run(job: Job, fault: Fault | None = None, *, host: str = "", env_worker: bool = False) -> int:
     """Start a runner as `start` does and return its exit code, negative for a signal."""
-    process = start(job, fault, host=host)
+    process = start(job, fault, host=host, env_worker=env_worker)
     try:
         return process.wait(timeout=120)
     finally:
@@ -152,6 +156,8 @@ def main() -> None:
     registry.agent = learner.agent
     if conditions["host"]:
         socket.gethostname = lambda: conditions["host"]
+    if conditions["env_worker"]:
+        registry.interpreter = lambda name: Path(sys.executable)
     if conditions["fault"]:
         _install(Fault(**conditions["fault"]))
     runner.main()

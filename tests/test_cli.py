@@ -61,7 +61,6 @@ def test_ls_tasks_takes_patterns(capsys: pytest.CaptureFixture[str]) -> None:
         (["--task", "zebra-*"], "no task named 'zebra-*'"),
         (["--task", "tag:custm"], "Did you mean 'custom'"),
         (["--suite", "dmcontrl"], "Did you mean 'dmcontrol'"),
-        (["--suite", "metaworld"], "not yet run in this version"),
         ([], "say what to train on"),
         (["--task", "toy-point", "--agent", "tdmpc"], "Did you mean 'tdmpc2'"),
         (["--task", "toy-point", "--agent", "uniform", "--set", "horizon=5"], "agent uniform"),
@@ -97,6 +96,12 @@ def test_bad_input_is_refused_before_anything_is_written(
     assert call(["run", *arguments, "--out", str(out)]) == 1
     assert message in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.usefixtures("toy_cannot_run")
+def test_a_suite_that_cannot_run_yet_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["run", "--suite", "toy"]) == 1
+    assert "not yet run in this version" in capsys.readouterr().err
 
 
 def test_a_file_in_place_of_the_experiments_folder_is_refused(

@@ -101,6 +101,13 @@ def test_unseeded_resets_go_through_different_episodes_reproducibly() -> None:
     assert len(set(seeds())) == 3
 
 
+def test_how_a_simulation_runs_here_is_told_where_there_is_more_than_one_way() -> None:
+    counter = Counter()
+    assert TaskEnv(TASK, counter).facts == {}
+    counter.facts = {"engine": "slow"}  # type: ignore[attr-defined] # simulations need not have it
+    assert TaskEnv(TASK, counter).facts == {"engine": "slow"}
+
+
 def test_closing_releases_the_simulator() -> None:
     counter = Counter()
     TaskEnv(TASK, counter).close()

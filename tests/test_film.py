@@ -12,7 +12,7 @@ from learner import job
 
 from tdmpc2_bench import evaluation, film, registry, trained
 from tdmpc2_bench.env import TaskEnv
-from tdmpc2_bench.errors import UsageError
+from tdmpc2_bench.errors import SuiteUnavailable, UsageError
 
 imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
 
@@ -98,25 +98,53 @@ def test_the_film_is_of_the_first_evaluation_episode_and_leaves_its_return(tmp_p
     assert decoded(path)[0] == found.task.episode_agent_steps + 1
 
 
-def test_dm_control_is_filmed_without_a_screen(tmp_path: Path) -> None:
-    """In a process of its own, since MuJoCo chooses its renderer once."""
-    pytest.importorskip("dm_control")
+# One of every scene that there is: MyoSuite has two.
+DRAWN = ("pendulum-swingup", "mw-reach", "myo-reach", "myo-key-turn")
+
+
+def drawn(name: str, path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Film a beginning in a process of its own, since MuJoCo chooses its renderer once."""
     code = (
         "import sys, numpy as np, pathlib\n"
         "from tdmpc2_bench import film, registry\n"
-        "path = pathlib.Path(sys.argv[1])\n"
+        "path = pathlib.Path(sys.argv[2])\n"
         "film.prepare(path)\n"
-        "env = film.Filmed(registry.make(registry.task('pendulum-swingup')), path)\n"
+        "env = film.Filmed(registry.make(registry.task(sys.argv[1])), path)\n"
         "env.reset(seed=1)\n"
         "picture = env.render()\n"
-        "print(picture.shape, picture.dtype, len(np.unique(picture)) > 50)\n"
+        "lit = picture.max(-1) > 80\n"
+        "print(picture.shape, picture.dtype, len(np.unique(picture)) > 50, lit.mean() > 0.03)\n"
         "env.close()\n"
     )
     environment = {k: v for k, v in os.environ.items() if k not in {"MUJOCO_GL", "DISPLAY"}}
-    command = [sys.executable, "-P", "-c", code, str(tmp_path / "film.mp4")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-P", "-c", code, name, str(path)]
+    return subprocess.run(
+        command, env={**environment, **variables}, capture_output=True, text=True, check=False
+    )
+
+
+def skip_unless_available(name: str) -> None:
+    try:
+        registry.check_available(registry.task(name).suite)
+    except SuiteUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_mujoco_is_filmed_without_a_screen(name: str, tmp_path: Path) -> None:
+    skip_unless_available(name)
+    done = drawn(name, tmp_path / "film.mp4")
     if "cannot draw here" in done.stderr:
         pytest.skip("needs libosmesa6 or a GPU")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split("\n")[0] == "(480, 640, 3) uint8 True"
-    assert "Traceback" not in done.stderr
+    assert done.stdout == "(480, 640, 3) uint8 True True\n"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("name", DRAWN[:3])
+def test_without_a_renderer_the_remedy_is_named(name: str, tmp_path: Path) -> None:
+    skip_unless_available(name)
+    done = drawn(name, tmp_path / "film.mp4", MUJOCO_GL="glfw")  # one that needs a screen
+    assert done.returncode == 1
+    assert "UsageError: MuJoCo cannot draw here" in done.stderr
+    assert "install libosmesa6" in done.stderr

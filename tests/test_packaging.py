@@ -12,6 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tdmpc2_bench.doctor import traps
+
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("tdmpc2_bench", "suites", "baselines", "reports", "constraints")
 DISTRIBUTION = importlib.metadata.distribution("tdmpc2-bench")
@@ -68,8 +70,8 @@ def test_a_runner_starts_from_the_checkouts_own_folder(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def pinned() -> dict[str, str]:
-    lines = (ROOT / "constraints" / "cpu.txt").read_text().splitlines()
+def pinned(name: str = "cpu.txt") -> dict[str, str]:
+    lines = (ROOT / "constraints" / name).read_text().splitlines()
     pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
     return {canonicalize_name(name): version for name, version in pairs}
 
@@ -108,3 +110,13 @@ def test_the_constraints_pin_every_dependency_at_the_installed_version() -> None
 def test_known_traps_are_pinned_away(name: str, version: str) -> None:
     assert pinned()[name] == version
     assert int(pinned()["pandas"].split(".")[0]) < 3
+
+
+def test_maniskill2s_interpreter_has_our_base_dependencies_and_no_known_trap() -> None:
+    own, ours = pinned("maniskill2.txt"), pinned()
+    requirements = map(Requirement, importlib.metadata.requires("tdmpc2-bench") or [])
+    base = {canonicalize_name(one.name) for one in requirements if one.marker is None}
+    assert {"numpy", "gymnasium"} <= base <= set(own)
+    assert {name for name in base if own[name] != ours[name]} == {"numpy"}
+    assert not [trap.name for trap in traps.TRAPS if trap.caught(own)]
+    assert "torch" not in own

@@ -172,9 +172,10 @@ def test_a_task_becomes_its_environment() -> None:
     env.close()
 
 
+@pytest.mark.usefixtures("toy_cannot_run")
 def test_a_suite_that_cannot_run_yet_says_which_can() -> None:
-    with pytest.raises(SuiteUnavailable, match=r"'metaworld'.*suites that run: dmcontrol"):
-        registry.make(registry.task("mw-door-open"))
+    with pytest.raises(SuiteUnavailable, match=r"'toy'.*suites that run: dmcontrol, metaworld"):
+        registry.make(registry.task("toy-plane"))
 
 
 def test_a_simulator_that_is_missing_is_named_with_the_remedy(

@@ -424,12 +424,14 @@ def other_revision(patch: pytest.MonkeyPatch) -> None:
 
 def other_simulator(patch: pytest.MonkeyPatch) -> None:
     real = protocol.versions
-    patch.setattr(protocol, "versions", lambda names: {**real(names), "numpy": "77.0"})
+    patch.setattr(protocol, "versions", lambda *args: {**real(*args), "numpy": "77.0"})
 
 
 def other_protocol(patch: pytest.MonkeyPatch) -> None:
     real = protocol.protocol
-    patch.setattr(protocol, "protocol", lambda *args: {**real(*args), "success": "77"})
+    patch.setattr(
+        protocol, "protocol", lambda *args, **kwargs: {**real(*args, **kwargs), "success": "77"}
+    )
 
 
 def other_torch(patch: pytest.MonkeyPatch) -> None:
@@ -474,7 +476,7 @@ def test_budget_and_cadence_are_no_conditions(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"preset": "none"}, {"task": "toy-pint"}, {"agent": "learners"}, {"task": "mw-door-open"}],
+    [{"preset": "none"}, {"task": "toy-pint"}, {"agent": "learners"}],
 )
 def test_a_request_that_is_wrong_writes_nothing(tmp_path: Path, changes: dict[str, str]) -> None:
     (tmp_path / "runs").mkdir()
@@ -483,9 +485,12 @@ def test_a_request_that_is_wrong_writes_nothing(tmp_path: Path, changes: dict[st
     assert not list((tmp_path / "runs").iterdir())
 
 
-def test_a_suite_that_cannot_run_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(SuiteUnavailable, match="metaworld"):
-        train(job(tmp_path, task="mw-door-open"), StopRequest())
+@pytest.mark.usefixtures("toy_cannot_run")
+def test_a_suite_that_cannot_run_is_refused_by_name_and_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(SuiteUnavailable, match="toy"):
+        train(job(tmp_path / "runs", task="toy-plane"), StopRequest())
+    assert not list((tmp_path / "runs").iterdir())
 
 
 # Damage

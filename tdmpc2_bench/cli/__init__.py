@@ -24,6 +24,8 @@ COMPLETE = "_TDMPC2_BENCH_COMPLETE"  # set by shells that ask how a word may go 
 _COMMANDS = {
     "ls": "List tasks, suites, agents or presets.",
     "doctor": "Check the installation and the machine, and try tasks.",
+    "setup": "Build the interpreter of a suite that cannot live beside the others.",
+    "assets": "Show, or fetch, what tasks need beside their simulators.",
     "plan": "Say what training will take: hours, disk, memory.",
     "profile": "Measure where an agent's time goes, beside its matrix products.",
     "run": "Train agents on tasks; the same command again continues what is missing.",

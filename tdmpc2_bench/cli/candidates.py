@@ -59,6 +59,14 @@ def suites(ctx: click.Context, begun: str) -> list[str]:
     return ["all", *(name for name, module in registry.suites().items() if module.TASKS)]
 
 
+def separate_suites(ctx: click.Context, begun: str) -> list[str]:
+    """Suites that live in an interpreter of their own."""
+    del ctx, begun
+    from tdmpc2_bench.provision import suites as separate
+
+    return separate()
+
+
 def agents(ctx: click.Context, begun: str) -> list[str]:
     """Agents."""
     del ctx, begun

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tdmpc2_bench import protocol, registry
-from tdmpc2_bench.doctor.finding import Finding
-from tdmpc2_bench.errors import SuiteUnavailable
+from tdmpc2_bench import interpreters, protocol, registry
+from tdmpc2_bench.doctor.finding import Finding, Status
+from tdmpc2_bench.errors import BenchError, SuiteUnavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,13 +16,15 @@ class Suite(Finding):
 
     tasks: int  # how many it has
     versions: Mapping[str, str | None]  # of its simulator's distributions
+    python: str | None = None  # the interpreter of its own that it runs in; None: it needs none
 
     @property
     def found(self) -> str:
         """Its versions, where it can be run."""
         if self.status != "ok":
             return ""
-        return ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        text = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        return f"{text} in {self.python}" if self.python else text
 
 
 def findings() -> dict[str, Suite]:
@@ -32,9 +34,21 @@ def findings() -> dict[str, Suite]:
 
 def _examine(name: str) -> Suite:
     module = registry.suite(name)
-    tasks, versions = len(module.TASKS), protocol.versions(module.DISTRIBUTIONS)
+    tasks = len(module.TASKS)
+    versions = protocol.versions(module.DISTRIBUTIONS, registry.path(name))
     try:
-        registry.check_available(name)
-    except SuiteUnavailable as error:
-        return Suite(status="missing", reason=str(error), tasks=tasks, versions=versions)
-    return Suite(status="ok", tasks=tasks, versions=versions)
+        python = registry.interpreter(name)
+        registry.check_interpreter(name)
+    except BenchError as error:
+        status: Status = "broken" if _has_its_own(name) else "missing"
+        return Suite(status=status, reason=str(error), tasks=tasks, versions=versions)
+    place = None if python is None else str(python)
+    return Suite(status="ok", tasks=tasks, versions=versions, python=place)
+
+
+def _has_its_own(name: str) -> bool:
+    """Whether somebody has named an interpreter for it."""
+    try:
+        return interpreters.find(name) is not None
+    except SuiteUnavailable:
+        return True

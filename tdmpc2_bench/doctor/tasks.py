@@ -7,11 +7,10 @@ import json
 from collections.abc import Generator, Iterable, Sequence
 
 from tdmpc2_bench import registry
-from tdmpc2_bench.child import Child, module
+from tdmpc2_bench.child import THREAD_VARIABLES, Child, module
 from tdmpc2_bench.doctor import trial
 from tdmpc2_bench.doctor.trial import Trial
 from tdmpc2_bench.errors import SuiteUnavailable
-from tdmpc2_bench.grid import THREAD_VARIABLES
 from tdmpc2_bench.task import Task
 
 COMMAND = module("tdmpc2_bench.doctor.trial")

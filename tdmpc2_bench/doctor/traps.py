@@ -84,6 +84,12 @@ TRAPS: tuple[Trap, ...] = (
         without="packaging",
     ),
     Trap(
+        "myosuite-2-seeds",
+        ("myosuite<3",),
+        "the random tasks (myo-*-hard) ignore the seed of an episode, so that none can be repeated",
+        "pip install myosuite==3.0.0 mujoco==3.16.0",
+    ),
+    Trap(
         "myosuite-gymnasium-1.3",
         ("myosuite<=3.0.0", "gymnasium>=1.3"),
         "MyoSuite was made for gymnasium below 1.3",
@@ -93,7 +99,8 @@ TRAPS: tuple[Trap, ...] = (
         "sapien-numpy-2",
         ("sapien<=2.2.2", "numpy>=2"),
         "every ManiSkill2 task crashes with a segmentation fault",
-        'give ManiSkill2 an environment of its own, with "numpy<1.24" and "setuptools<82"',
+        "pip uninstall sapien; ManiSkill2 lives in an interpreter of its own: tdmpc2-bench setup "
+        "maniskill2",
     ),
     Trap(
         "sapien-setuptools-82",

@@ -33,6 +33,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, trials: dict[str, Trial]) -> None:
     monkeypatch.setattr(tasks, "trials", answers)
 
 
+@pytest.mark.usefixtures("no_interpreter")
 def test_json_has_its_stable_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["doctor", "--tasks", "toy-*", "--tasks", "lift-cube", "--json"]
     assert call([*arguments, "--out", str(tmp_path)]) == 0

@@ -3,6 +3,7 @@
 import itertools
 import sys
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 
 import faulty_trials
@@ -76,11 +77,19 @@ def test_missing_assets_are_missing_not_broken() -> None:
     )
 
 
+@pytest.mark.usefixtures("toy_cannot_run")
 def test_a_suite_that_cannot_be_run_is_missing_without_a_process() -> None:
     command = (sys.executable, "-c", "raise SystemExit('was started')")
-    found = dict(tasks.trials(registry.select(["lift-cube", "pick-cube"]), command=command))
+    found = dict(tasks.trials(registry.select(["suite:toy"]), command=command))
     assert [trial.status for trial in found.values()] == ["missing", "missing"]
-    assert "not yet run in this version" in found["lift-cube"].reason
+    assert "not yet run in this version" in found["toy-point"].reason
+
+
+@pytest.mark.usefixtures("no_interpreter")
+def test_a_suite_without_its_interpreter_is_missing_and_says_how_to_get_it() -> None:
+    found = dict(tasks.trials(registry.select(["lift-cube", "pick-cube"])))
+    assert [trial.status for trial in found.values()] == ["missing", "missing"]
+    assert "tdmpc2-bench setup maniskill2" in found["lift-cube"].reason
 
 
 def test_speed_counts_environment_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,8 +100,13 @@ def test_speed_counts_environment_steps(monkeypatch: pytest.MonkeyPatch) -> None
     assert trial.of("toy-point", 10.0) == Trial(status="ok", steps_per_s=2.0)
 
 
-def test_all_dmcontrol_tasks_are_well() -> None:
-    pytest.importorskip("dm_control")
-    found = dict(tasks.trials(registry.select(["suite:dmcontrol"]), seconds=0.05))
-    assert len(found) == 39
+@pytest.mark.parametrize(
+    ("suite", "simulator", "count"),
+    [("dmcontrol", "dm_control", 39), ("metaworld", "metaworld", 50), ("myosuite", "myosuite", 10)],
+)
+def test_all_tasks_of_a_suite_are_well(suite: str, simulator: str, count: int) -> None:
+    if find_spec(simulator) is None:
+        pytest.skip(f"needs tdmpc2-bench[{suite}]")
+    found = dict(tasks.trials(registry.select([f"suite:{suite}"]), seconds=0.05))
+    assert len(found) == count
     assert {name: trial.reason for name, trial in found.items() if trial.status != "ok"} == {}

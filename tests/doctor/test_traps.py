@@ -34,7 +34,12 @@ def sprung(installed: Versions) -> set[str]:
 
 @pytest.mark.parametrize(
     ("installed", "expected"),
-    [(ONE, {"metaworld-dial-turn"}), (MAIN, set()), (MANISKILL, set()), ({}, set())],
+    [
+        (ONE, {"metaworld-dial-turn", "myosuite-2-seeds"}),
+        (MAIN, set()),
+        (MANISKILL, set()),
+        ({}, set()),
+    ],
 )
 def test_environments_that_were_measured_have_the_traps_they_had(
     installed: Versions, expected: set[str]
@@ -73,6 +78,11 @@ def test_the_projects_own_versions_fall_into_no_trap() -> None:
             "metaworld-packaging",
             [{"packaging": None}],
             [{"packaging": "20.0"}, {"metaworld": None, "packaging": None}],
+        ),
+        (
+            "myosuite-2-seeds",
+            [{"myosuite": "2.12.2"}, {"myosuite": "2.11.6"}],
+            [{"myosuite": "3.0.1"}, {"myosuite": None}],
         ),
         (
             "myosuite-gymnasium-1.3",

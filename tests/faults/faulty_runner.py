@@ -1,7 +1,8 @@
 """A runner in a process of its own that meets the fault named for its seed.
 
 ``FAULTS`` in the environment maps seeds to names of `FAULTS`; the count of a cell's attempts can
-be part of a fault, so that a later one goes well.
+be part of a fault, so that a later one goes well. With ``ENV_WORKER`` it has its environments
+stepped by one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 
 def hang(attempt: int) -> None:
@@ -60,6 +64,23 @@ def be_killed(attempt: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def lose_env_worker_once(attempt: int) -> None:
+    if attempt == 1:
+        env_worker().kill()
+
+
+def stop_env_worker(attempt: int) -> None:
+    """Have it stand still for ever."""
+    Path(os.environ["CHILDREN"]).write_text(str(env_worker().pid))
+    env_worker().suspend()
+
+
+def env_worker() -> psutil.Process:
+    (keeper,) = psutil.Process().children()
+    (worker,) = keeper.children()
+    return worker
+
+
 def be_slow(attempt: int) -> None:
     time.sleep(0.05)
 
@@ -75,6 +96,8 @@ FAULTS: dict[str, Callable[[int], None]] = {
     "lose disk": lose_disk,
     "lose disk once": lose_disk_once,
     "slow": be_slow,
+    "lose env worker once": lose_env_worker_once,
+    "stop env worker": stop_env_worker,
 }
 
 
@@ -88,24 +111,29 @@ def main() -> None:
     from tdmpc2_bench.env import FloatArray, Outcome
     from tdmpc2_bench.job import Job
     from tdmpc2_bench.suites.toy_simulation import Point
+    from tdmpc2_bench.worker.remote import RemoteSimulation
 
     registry.agent = learner.agent
     job = Job(**json.loads(sys.argv[1]))
     fault = json.loads(os.environ["FAULTS"]).get(str(job.seed))
-    real_init, real_step = Point.__init__, Point.step
-    steps: dict[Point, int] = {}  # of every environment, the one for training first
+    stepped: Any = Point  # whose steps are counted, of one class or another
+    if "ENV_WORKER" in os.environ:
+        registry.interpreter = lambda name: Path(sys.executable)
+        stepped = RemoteSimulation
+    real_init, real_step = stepped.__init__, stepped.step
+    steps: dict[Any, int] = {}  # of every environment, the one for training first
 
-    def init(self: Point, axes: int) -> None:
-        real_init(self, axes)
+    def init(self: Any, *args: Any) -> None:
+        real_init(self, *args)
         steps[self] = 0
 
-    def step(self: Point, action: FloatArray) -> Outcome:
+    def step(self: Any, action: FloatArray) -> Outcome:
         steps[self] += 1
         if fault and self is next(iter(steps)) and steps[self] >= 10:
             FAULTS[fault](len(CellDir.of(Path(job.root), job.cell).attempts()))
         return real_step(self, action)
 
-    Point.__init__, Point.step = init, step
+    stepped.__init__, stepped.step = init, step
     runner.main()
 
 

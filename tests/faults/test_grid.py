@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cells
 import pytest
 from learner import job
-from processes import is_gone
+from processes import end_soon, is_gone
 
 from tdmpc2_bench import diagnosis, failure, grid, runner_process, status
 from tdmpc2_bench.celldir import Cell, CellDir
@@ -17,6 +18,7 @@ from tdmpc2_bench.errors import Exit, UsageError
 from tdmpc2_bench.gpus import NO_GPU, VARIABLE, Gpus
 from tdmpc2_bench.grid import Limits, Outcome
 from tdmpc2_bench.job import Job, StopRequest
+from tdmpc2_bench.worker import process
 
 Faults = Callable[..., Outcome]
 
@@ -140,6 +142,38 @@ def test_an_environment_that_hangs_is_ended_with_its_children(run: Faults, tmp_p
     found = failure.read(CellDir.of(tmp_path, cell(2)).attempt(1))
     assert found is not None and found.kind == "timeout"
     assert status.statuses(tmp_path)[1].status == "failed"
+
+
+def test_a_cell_whose_env_worker_dies_is_tried_again(
+    run: Faults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENV_WORKER", "1")
+    outcome = run(2, {1: "lose env worker once"})
+    assert outcome.code == Exit.OK
+    assert outcome.retried == {cell(1): 1}
+    found = failure.read(CellDir.of(tmp_path, cell(1)).attempt(1))
+    assert found is not None and found.kind == "infrastructure"
+    assert "the env worker of suite 'toy'" in found.reason and "SIGKILL" in found.reason
+    with_worker = CellDir.of(tmp_path, cell(1)).finished()
+    assert with_worker is not None
+    expected = cells.finish(job(tmp_path / "without", steps=100))
+    assert cells.results(expected) == cells.results(with_worker)
+
+
+@pytest.mark.parametrize("who", ["runner", "grid"])
+def test_an_env_worker_that_hangs_is_ended(
+    run: Faults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    """By the runner, which waits for an answer, or with the runner, which does not get on."""
+    monkeypatch.setenv("ENV_WORKER", "1")
+    stall = 60.0 if who == "runner" else 3.0
+    monkeypatch.setenv(process.PATIENCE, "3" if who == "runner" else "600")
+    outcome = run(1, {1: "stop env worker"}, stall=stall, grace=0.5)
+    text = outcome.failed[cell(1)]
+    assert text.startswith("timeout: ")
+    assert ("no answer within 3 s" if who == "runner" else "no step") in text
+    assert not outcome.retried
+    assert end_soon([int((tmp_path / "children").read_text())])
 
 
 def test_a_cell_that_takes_too_long_saves_and_stops_and_goes_on_next_time(

@@ -32,9 +32,9 @@ def cell_of(todo: Job) -> CellDir:
     return CellDir.of(Path(todo.root), todo.cell)
 
 
-def finish(todo: Job) -> AttemptDir:
+def finish(todo: Job, *, env_worker: bool = False) -> AttemptDir:
     """Run to the end without any fault."""
-    assert run(todo) == Exit.OK
+    assert run(todo, env_worker=env_worker) == Exit.OK
     found = cell_of(todo).finished()
     assert found is not None
     return found
@@ -66,8 +66,11 @@ def random_faults(seed: int, longest: int) -> Iterator[Fault]:
         )
 
 
-def kill_often(root: Path, kills: int, **settings: Any) -> None:
-    """Train cell after cell, disturbed at random, until so many kills have hit."""
+def kill_often(root: Path, kills: int, *, env_worker: bool = False, **settings: Any) -> None:
+    """Train cell after cell, disturbed at random, until so many kills have hit.
+
+    What is undisturbed steps its environments itself; ``env_worker``: what is disturbed does not.
+    """
     faults = random_faults(kills, longest=500)
     hits = seed = 0
     while hits < kills:
@@ -76,10 +79,10 @@ def kill_often(root: Path, kills: int, **settings: Any) -> None:
         expected = finish(job(root / "undisturbed", seed=seed, **settings))
         code = KILLED
         while code != Exit.OK and hits < kills:
-            code = run(todo, next(faults))
+            code = run(todo, next(faults), env_worker=env_worker)
             assert code in {KILLED, Exit.INTERRUPTED, Exit.OK}
             hits += code == KILLED
-        finish(todo)
+        finish(todo, env_worker=env_worker)
         check(todo, expected)
 
 
@@ -89,6 +92,10 @@ SETTINGS = {"steps": 600, "eval_every": 26, "eval_episodes": 1}
 
 def test_kills_at_random_moments_change_no_result(tmp_path: Path) -> None:
     kill_often(tmp_path, 5, **SETTINGS)
+
+
+def test_kills_of_what_has_an_env_worker_change_no_result(tmp_path: Path) -> None:
+    kill_often(tmp_path, 4, env_worker=True, **SETTINGS)
 
 
 @pytest.mark.slow
