@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tdmpc2_bench.asset import Assets
     from tdmpc2_bench.env import TaskEnv
 
-DISTRIBUTIONS = ("mani_skill2", "sapien")  # PyPI distributions whose versions a result depends on
+# PyPI distributions whose versions a result depends on; numpy's is the one of its own interpreter.
+DISTRIBUTIONS = ("mani_skill2", "sapien", "numpy")
 # Its versions exclude those of the other suites, so it lives in an interpreter of its own.
 REQUIREMENTS = "maniskill2.txt"  # every version of that interpreter; in constraints/
 PROTOCOL = {"reward": "dense"}  # not normalised to 1, as when the paper was written
