@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import copy
 import os
-import statistics
-import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from tdmpc2_bench import machine
+from tdmpc2_bench.baselines.products import median
 from tdmpc2_bench.errors import UsageError
 
 VARIABLE = "TDMPC2_BENCH_COMPILE"  # on, off or auto
 _MODES = ("auto", "on", "off")
 _CACHE = machine.Cache("compiling")
 _WORTHWHILE = 0.9  # of the time without: what compiled networks must stay below
-_REPEATS = 30
 # Networks share their code and meet many shapes: with torch's limit of 8, most would be left out.
 _RECOMPILATIONS = 128
 
@@ -56,11 +54,7 @@ def _pays_here(network: nn.Module, x: Tensor) -> bool:
     if not x.is_cuda:
         return False
     key = machine.Keys().of(device=torch.cuda.get_device_name(x.device), shape=list(x.shape))
-    known = _CACHE.read().get(key)
-    if known is None:
-        known = pays(network, x)
-        _CACHE.keep({key: known})
-    return bool(known)
+    return bool(_CACHE.known(key, lambda: pays(network, x)))
 
 
 @torch.no_grad()
@@ -73,13 +67,4 @@ def pays(network: nn.Module, x: Tensor) -> bool:
     except Exception as error:  # noqa: BLE001 - a compiler may fail in any way
         warnings.warn(f"networks cannot be compiled here: {error}", stacklevel=2)
         return False
-    return _median(lambda: compiled(x)) < _WORTHWHILE * _median(lambda: network(x))
-
-
-def _median(work: Callable[[], Tensor]) -> float:
-    seconds = []
-    for _ in range(_REPEATS):
-        begun = time.perf_counter()
-        work().sum().item()  # waits for the device
-        seconds.append(time.perf_counter() - begun)
-    return statistics.median(seconds[3:])
+    return median(lambda: compiled(x)) < _WORTHWHILE * median(lambda: network(x))

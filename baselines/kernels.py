@@ -195,12 +195,7 @@ def choose(*, width: int, rows: int, uses: int) -> Kernels:
 @functools.cache
 def _chosen(width: int, rows: int, uses: int, threads: int) -> str:
     key = machine.Keys().of(width=width, rows=rows, uses=uses, threads=threads)
-    if key not in _CACHE.read():
-        measured = str(measure(width, rows, uses))
-        if key not in _CACHE.read():  # another process was no quicker
-            _CACHE.keep({key: measured})
-        return str(_CACHE.read().get(key, measured))
-    return str(_CACHE.read()[key])
+    return str(_CACHE.known(key, lambda: str(measure(width, rows, uses))))
 
 
 def measure(width: int, rows: int, uses: int) -> Kernels:

@@ -69,7 +69,7 @@ class Timed(NamedTuple):
 def fastest(product: Product, device: str) -> Timed:
     """The quickest way to do a product, on operands that are made here."""
     ways = _kernels(product, torch.device(device))
-    return min((Timed(_median(way), way) for way in ways), key=lambda timed: timed.seconds)
+    return min((Timed(median(way), way) for way in ways), key=lambda timed: timed.seconds)
 
 
 def _kernels(product: Product, device: torch.device) -> list[Callable[[], object]]:
@@ -87,7 +87,8 @@ def _kernels(product: Product, device: torch.device) -> list[Callable[[], object
     return ways
 
 
-def _median(kernel: Callable[[], object]) -> float:
+def median(kernel: Callable[[], object]) -> float:
+    """Seconds that a kernel takes, once it is warm."""
     seconds = []
     for _ in range(1 + _REPEATS):
         begun = time.perf_counter()

@@ -13,7 +13,7 @@ from metaworld.env_dict import ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE
 from numpy.typing import NDArray
 
 from tdmpc2_bench.env import FloatArray, Outcome
-from tdmpc2_bench.suites.offscreen import Painter, View
+from tdmpc2_bench.suites.offscreen import Painted, View
 
 # All of the table, past the arm. The model's own cameras stand on their heads, or far away.
 _VIEW = View(centre=(0.0, 0.6, 0.15), distance=1.4, azimuth=160, elevation=-35)
@@ -26,7 +26,7 @@ def load(env_id: str) -> MetaworldSimulation:
     return MetaworldSimulation(make(seed=0))
 
 
-class MetaworldSimulation:
+class MetaworldSimulation(Painted):
     """A Meta-World environment seen from the harness."""
 
     def __init__(self, environment: Any) -> None:  # Any: its classes are made at run time
@@ -37,9 +37,7 @@ class MetaworldSimulation:
         environment.seeded_rand_vec = True
         # No limit here: past its own, Meta-World raises. `TaskEnv` has the paper's.
         environment.max_path_length = sys.maxsize
-        self._environment = environment
-        self._painter = Painter(environment.model, environment.data, _VIEW)
-        self.steps_per_second = 1 / environment.dt
+        super().__init__(environment, _VIEW)
 
     def reset(self, seed: int) -> NDArray[Any]:
         """Start the episode that ``seed`` names: its goal, and where things lie.
@@ -56,16 +54,3 @@ class MetaworldSimulation:
         """Advance one environment step; episodes never end by themselves."""
         obs, reward, _, _, info = self._environment.step(action)
         return Outcome(obs, float(reward), success=bool(info["success"]))
-
-    def render(self) -> NDArray[np.uint8]:
-        """The table and the arm.
-
-        Raises:
-            UsageError: MuJoCo was given no renderer that works here.
-        """
-        return self._painter.picture()
-
-    def close(self) -> None:
-        """Release the simulator, and what it draws with."""
-        self._painter.close()
-        self._environment.close()

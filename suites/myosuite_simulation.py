@@ -11,11 +11,10 @@ from typing import Any
 import gymnasium
 import mujoco
 import myosuite  # noqa: F401 - registers its environments
-import numpy as np
 from numpy.typing import NDArray
 
 from tdmpc2_bench.env import FloatArray, Outcome
-from tdmpc2_bench.suites.offscreen import Painter, View
+from tdmpc2_bench.suites.offscreen import Painted, View
 
 # A pen that is flung away may become unstable. MuJoCo then begins anew in the middle of the
 # episode, which goes on, as in the paper; it says so, and would also write a file where Python was
@@ -32,17 +31,15 @@ def load(env_id: str) -> MyoSuiteSimulation:
     return MyoSuiteSimulation(gymnasium.make(env_id, disable_env_checker=True).unwrapped)
 
 
-class MyoSuiteSimulation:
+class MyoSuiteSimulation(Painted):
     """A MyoSuite environment seen from the harness."""
 
     def __init__(self, environment: Any) -> None:  # Any: MyoSuite's classes have more than Env
         """Wrap ``environment``, without gymnasium's wrappers."""
-        self._environment = environment
+        super().__init__(environment, _VIEW)
         if environment.model.nlight == 0:  # the scene of reach and pose is nearly black
             headlight = environment.model.vis.headlight
             headlight.ambient[:], headlight.diffuse[:] = 0.4, 0.6
-        self._painter = Painter(environment.model, environment.data, _VIEW)
-        self.steps_per_second = 1 / environment.dt
 
     def reset(self, seed: int) -> NDArray[Any]:
         """Start the episode that ``seed`` names."""
@@ -58,16 +55,3 @@ class MyoSuiteSimulation:
         """
         obs, reward, _, _, info = self._environment.step(action)
         return Outcome(obs, float(reward), success=bool(info["solved"]))
-
-    def render(self) -> NDArray[np.uint8]:
-        """The hand.
-
-        Raises:
-            UsageError: MuJoCo was given no renderer that works here.
-        """
-        return self._painter.picture()
-
-    def close(self) -> None:
-        """Release the simulator, and what it draws with."""
-        self._painter.close()
-        self._environment.close()

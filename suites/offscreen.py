@@ -55,6 +55,29 @@ class View(NamedTuple):
     elevation: float  # degrees; negative looks down
 
 
+class Painted:
+    """What simulations share whose environments are gymnasium's, made with MuJoCo."""
+
+    def __init__(self, environment: Any, view: View) -> None:  # Any: it has more than Env
+        """Wrap ``environment``, to be looked at from ``view``."""
+        self._environment = environment
+        self._painter = Painter(environment.model, environment.data, view)
+        self.steps_per_second = 1 / environment.dt
+
+    def render(self) -> NDArray[np.uint8]:
+        """The present state.
+
+        Raises:
+            UsageError: MuJoCo was given no renderer that works here.
+        """
+        return self._painter.picture()
+
+    def close(self) -> None:
+        """Release the simulator, and what it draws with."""
+        self._painter.close()
+        self._environment.close()
+
+
 class Painter:
     """Draws the state of one simulation; whatever that needs is made for the first picture."""
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,17 @@ class Cache:
             return {}
         measured = content.get("measured")
         return measured if content.get("schema") == _SCHEMA and isinstance(measured, dict) else {}
+
+    def known(self, key: str, measure: Callable[[], Any]) -> Any:
+        """The answer under ``key``; measured and kept where there is none yet."""
+        known = self.read()
+        if key not in known:
+            measured = measure()
+            known = self.read()  # another process may have been quicker: all take the same answer
+            if key not in known:
+                self.keep({key: measured})
+                return measured
+        return known[key]
 
     def keep(self, answers: Mapping[str, Any]) -> None:
         """Keep answers for the next time; where that cannot be, they are good for this time."""

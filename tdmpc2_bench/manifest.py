@@ -30,9 +30,7 @@ def write(job: Job, task: Task, cell: CellDir) -> list[str]:
     """
     entry = registry.agent(job.agent)
     config: Any = variant.configure(entry.presets, job.preset, job.overrides).resolved(task)
-    conditions = protocol.protocol(
-        task, registry.distributions(task), registry.rules(task), path=registry.path(task.suite)
-    )
+    conditions = registry.conditions(task)
     manifest = {
         "schema": SCHEMA,
         **dataclasses.asdict(job.cell),

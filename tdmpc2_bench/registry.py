@@ -272,6 +272,13 @@ def rules(row: Task) -> Mapping[str, str]:
     return found if needed is None else {**found, "assets": needed.identity()}
 
 
+def conditions(row: Task) -> dict[str, Any]:
+    """The protocol under which a task is played here, see `protocol.protocol`."""
+    from tdmpc2_bench import protocol  # not needed for listing
+
+    return protocol.protocol(row, distributions(row), rules(row), path=path(row.suite))
+
+
 def _missing(module: ModuleType, path: Sequence[str] | None = None) -> list[str]:
     """Distributions that a suite needs and that are not in ``path``; None: in this interpreter."""
     from tdmpc2_bench import protocol  # not needed for listing

@@ -46,7 +46,8 @@ def of_jobs(
         say: told what is being measured, which takes a few seconds each.
         command: the process to start; takes requests, see `calibration`.
     """
-    requests = [(agent_request(job), _task_request(job)) for job in jobs]
+    of_tasks = {name: _task_request(name) for name in {job.task for job in jobs}}
+    requests = [(agent_request(job), of_tasks[job.task]) for job in jobs]
     keys = _Keys(threads)
     wanted = {keys.of(one): one for pair in requests for one in pair}
     known = {} if anew else CACHE.read()
@@ -77,7 +78,7 @@ def keep(job: Job, *, agent: Mapping[str, Any], task: Mapping[str, Any], threads
         threads: computing threads they were measured with.
     """
     keys = _Keys(threads)
-    CACHE.keep({keys.of(agent_request(job)): agent, keys.of(_task_request(job)): task})
+    CACHE.keep({keys.of(agent_request(job)): agent, keys.of(_task_request(job.task)): task})
 
 
 def agent_request(job: Job) -> dict[str, Any]:
@@ -100,12 +101,9 @@ def agent_request(job: Job) -> dict[str, Any]:
     }
 
 
-def _task_request(job: Job) -> dict[str, Any]:
-    task = registry.task(job.task)
-    conditions = protocol.protocol(
-        task, registry.distributions(task), registry.rules(task), path=registry.path(task.suite)
-    )
-    return {"task": job.task, "depends": {"fingerprint": protocol.fingerprint(conditions)}}
+def _task_request(name: str) -> dict[str, Any]:
+    conditions = registry.conditions(registry.task(name))
+    return {"task": name, "depends": {"fingerprint": protocol.fingerprint(conditions)}}
 
 
 class _Keys:
