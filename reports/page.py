@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 
-from tdmpc2_bench import record, results
+from tdmpc2_bench import index, record
 from tdmpc2_bench.reports import theme
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def write(root: Path) -> list[Path]:
         UsageError: there are no cells.
         DamagedFile: a result cannot be read.
     """
-    table = results.load(root)
+    table = index.load(root)
     folder = root / "report"
     try:
         folder.mkdir(exist_ok=True)

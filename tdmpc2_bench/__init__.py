@@ -1,8 +1,8 @@
 """Run TD-MPC2 and its baselines on 104 continuous-control tasks, with honest curves.
 
 What the command line does, as Python calls: `tasks`, `setup`, `assets`, `download_assets`,
-`examine`, `forecast`, `run`, `load_results`, `load_agent`, `export`. They are imported when first
-used, so that ``import tdmpc2_bench`` costs nothing.
+`examine`, `forecast`, `run`, `load_results`, `load_agent`, `compare`, `export`. They are imported
+when first used, so that ``import tdmpc2_bench`` costs nothing.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tdmpc2_bench.comparison import compare
     from tdmpc2_bench.cost import forecast
     from tdmpc2_bench.doctor.report import examine
     from tdmpc2_bench.download import download as download_assets
     from tdmpc2_bench.download import needed as assets
     from tdmpc2_bench.grid import Limits
+    from tdmpc2_bench.index import load as load_results
     from tdmpc2_bench.player import Player, load_agent
     from tdmpc2_bench.provision import setup
     from tdmpc2_bench.registry import select as tasks
-    from tdmpc2_bench.results import load as load_results
     from tdmpc2_bench.sinks.export import export
     from tdmpc2_bench.train import run
 
@@ -27,6 +28,7 @@ __all__ = [
     "Limits",
     "Player",
     "assets",
+    "compare",
     "download_assets",
     "examine",
     "export",
@@ -42,12 +44,13 @@ _HOMES = {
     "Limits": ("grid", "Limits"),
     "Player": ("player", "Player"),
     "assets": ("download", "needed"),
+    "compare": ("comparison", "compare"),
     "download_assets": ("download", "download"),
     "examine": ("doctor.report", "examine"),
     "export": ("sinks.export", "export"),
     "forecast": ("cost", "forecast"),
     "load_agent": ("player", "load_agent"),
-    "load_results": ("results", "load"),
+    "load_results": ("index", "load"),
     "run": ("train", "run"),
     "setup": ("provision", "setup"),
     "tasks": ("registry", "select"),

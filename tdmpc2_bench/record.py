@@ -173,8 +173,12 @@ def write_file(path: Path, data: bytes | Iterable[bytes]) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write ``content`` as readable JSON, whole or not at all."""
-    text = json.dumps(_plain(content), indent=1, allow_nan=False)
-    write_file(path, text.encode() + b"\n")
+    write_file(path, json_text(content))
+
+
+def json_text(content: Mapping[str, Any]) -> bytes:
+    """Readable JSON; not-a-number becomes null."""
+    return json.dumps(_plain(content), indent=1, allow_nan=False).encode() + b"\n"
 
 
 def read_json(path: Path) -> dict[str, Any]:

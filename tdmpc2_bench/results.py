@@ -1,19 +1,17 @@
-"""What cells have found: evaluations read back across attempts, as rows or as one long table."""
+"""What a cell has found: evaluations read back across attempts, as rows of the long table."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tdmpc2_bench import done, manifest, ownership, record
 from tdmpc2_bench.celldir import AttemptDir, CellDir, LogName, find_cells
 from tdmpc2_bench.errors import UsageError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 EPISODE_COLUMNS = ("return", "success_last", "success_any", "length")  # arrays in evals.jsonl
 
@@ -101,60 +99,54 @@ def cells(root: Path) -> list[CellDir]:
     return found
 
 
-def load(root: str | Path) -> pd.DataFrame:
-    """Evaluations of all cells below an experiment's folder, one row per evaluation and mode.
+def rows(cell: CellDir) -> list[dict[str, Any]]:
+    """A cell's rows of the long table, see `longtable`; none where nothing was begun.
 
-    Columns: agent, variant, task, suite, seed, mode, headline (is it the agent's headline mode),
-    env_step, metric, value (mean over episodes), return, success, gap (in the planner's rows, see
-    `planning_gap`), episodes, fingerprint, revision, marks (joined by commas, see `marks`).
+    The status is that of a finished result; what an unfinished cell is now its logs do not say.
 
     Raises:
-        UsageError: there are no cells.
-        DamagedFile: a log is damaged.
+        DamagedFile: a file of it cannot be read.
     """
-    import pandas as pd  # an extra; reading single cells does not need it
-
-    return pd.DataFrame([row for cell in cells(Path(root)) for row in _rows(cell)])
-
-
-def _rows(cell: CellDir) -> list[dict[str, Any]]:
     attempt = standing(cell)
     if attempt is None:
         return []
     identity = manifest.read(cell)
     evaluations = read_chain(cell, attempt, "evals")
-    marked = ",".join(marks(cell, attempt))
-    rows = []
+    shared = {
+        **dataclasses.asdict(cell.cell),
+        **{name: identity[name] for name in ("suite", "metric", "fingerprint", "revision")},
+        "status": done.read(attempt)["status"] if attempt.done.exists() else "",
+        "marks": ",".join(marks(cell, attempt)),
+    }
     returns: dict[int, dict[str, float | None]] = {}
     for found in evaluations:
         returns.setdefault(found["env_step"], {})[found["mode"]] = mean(found["return"])
-    for found in evaluations:
-        episode_return = mean(found["return"])
-        success = mean(found["success_last"])
-        rows.append(
-            {
-                "agent": cell.cell.agent,
-                "variant": cell.cell.variant,
-                "task": cell.cell.task,
-                "suite": identity["suite"],
-                "seed": cell.cell.seed,
-                "mode": found["mode"],
-                "headline": found["mode"] == evaluations[0]["mode"],
-                "env_step": found["env_step"],
-                "metric": identity["metric"],
-                "value": episode_return if identity["metric"] == "return" else success,
-                "return": episode_return,
-                "success": success,
-                "gap": planning_gap(returns[found["env_step"]])
-                if found["mode"] == "plan"
-                else None,
-                "episodes": len(found["return"]),
-                "fingerprint": identity["fingerprint"],
-                "revision": identity["revision"],
-                "marks": marked,
-            }
-        )
-    return rows
+    return [
+        {
+            **shared,
+            **_measured(found, identity),
+            "headline": found["mode"] == evaluations[0]["mode"],
+            "gap": planning_gap(returns[found["env_step"]]) if found["mode"] == "plan" else None,
+        }
+        for found in evaluations
+    ]
+
+
+def _measured(evaluation: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What one row of evals.jsonl says, in the columns of the long table."""
+    success = mean(evaluation["success_last"])
+    episode_return = mean(evaluation["return"])
+    value = episode_return if identity["metric"] == "return" else success
+    top = identity["score_max"]
+    return {
+        "mode": evaluation["mode"],
+        "env_step": evaluation["env_step"],
+        "value": value,
+        "score": None if value is None or top is None else value / top,
+        "return": episode_return,
+        "success": success,
+        "episodes": len(evaluation["return"]),
+    }
 
 
 def mean(values: list[float | bool | None]) -> float | None:

@@ -15,7 +15,7 @@ import pages
 import pytest
 
 import tdmpc2_bench
-from tdmpc2_bench import baselines, registry, reports, results, suites
+from tdmpc2_bench import baselines, index, registry, reports, suites
 from tdmpc2_bench.errors import Exit, UsageError
 from tdmpc2_bench.job import Job, StopRequest
 from tdmpc2_bench.runner import train
@@ -127,7 +127,7 @@ def test_the_figure_shows_every_seed_of_every_agent(
         for agent in ({}, {"agent": "uniform", "preset": "uniform", "overrides": {}}):
             cells.finish(job(tmp_path, seed=seed, steps=200, eval_every=100, **agent))
     final = importlib.import_module("tdmpc2_bench.reports.final")
-    figure = final.draw(results.load(tmp_path))
+    figure = final.draw(index.load(tmp_path))
     (axes,) = figure.axes
     assert [len(line.get_xdata()) for line in axes.lines] == [2, 2]
     assert [text.get_text() for text in axes.get_xticklabels()] == [

@@ -89,7 +89,7 @@ def test_baselines_know_no_simulator(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sources("reports"), ids=str)
 def test_reports_draw_what_results_and_analysis_give_them(path: Path) -> None:
-    assert harness_parts(path) <= {"analysis", "results", "record", "reports"}
+    assert harness_parts(path) <= {"analysis", "index", "record", "reports"}
 
 
 def test_no_module_is_a_drawer_for_odds_and_ends() -> None:

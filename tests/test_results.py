@@ -30,9 +30,9 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_table_has_a_row_per_cell_evaluation_and_mode(experiment: Path) -> None:
-    from tdmpc2_bench import results
+    from tdmpc2_bench import index
 
-    table = results.load(experiment)
+    table = index.load(experiment)
     assert list(table["env_step"]) == [0, 200, 400] * 2
     assert list(table["seed"]) == [1] * 3 + [2] * 3
     assert set(table["mode"]) == {"sample"} and table["headline"].all()
@@ -41,13 +41,13 @@ def test_the_table_has_a_row_per_cell_evaluation_and_mode(experiment: Path) -> N
 
 
 def test_values_are_means_over_the_recorded_episodes(experiment: Path) -> None:
-    from tdmpc2_bench import results
+    from tdmpc2_bench import index
 
     cell = CellDir.of(experiment, Cell("uniform", "default", "toy-point", 1))
     (attempt,) = cell.attempts()
     csv = pd.read_csv(attempt.evals_csv)
     expected = csv[csv["env_step"] == 200]["return"].mean()
-    table = results.load(experiment)
+    table = index.load(experiment)
     found = table[(table["seed"] == 1) & (table["env_step"] == 200)]["return"]
     assert found.item() == pytest.approx(expected)
 

@@ -33,7 +33,8 @@ _COMMANDS = {
     "why": "Say why a cell is done, failed or stopped.",
     "eval": "Evaluate a trained agent, and film it.",
     "report": "Draw an experiment's learning curves.",
-    "export": "Show an experiment's curves in TensorBoard, Weights & Biases or CSV tables.",
+    "compare": "Compare results with others, or with the published ones.",
+    "export": "Show an experiment's curves in TensorBoard, Weights & Biases or tables.",
     "completion": "Print a script for completion with the Tab key.",
 }
 

@@ -38,7 +38,8 @@ _SINKS = {
     "wandb": ("wandb", "wandb"),
     "csv": ("table", None),
 }
-NAMES = tuple(_SINKS)
+PARQUET = "parquet"  # no sink of curves: the long table of an experiment, see `export`
+NAMES = (*_SINKS, PARQUET)
 
 
 def check_available(name: str) -> None:

@@ -168,7 +168,7 @@ def test_nothing_of_the_experiment_changes(experiment: Path, tmp_path: Path) -> 
     [
         ([], "--to"),
         (["--to", "tensorbord"], "Did you mean 'tensorboard'"),
-        (["--to", "mlflow"], "There are: tensorboard, wandb, csv"),
+        (["--to", "mlflow"], "There are: tensorboard, wandb, csv, parquet"),
         (["--to", "csv", "--online"], "online: of use with wandb only"),
         (["--to", "csv", "--project", "p", "--online"], "project and online: of use with wandb"),
         (["--to", "csv", "--out", "{here}/run.json"], "is a file"),
@@ -245,3 +245,11 @@ def test_without_a_login_nothing_is_sent_and_that_is_said(experiment: Path, tmp_
     )
     assert done.returncode == Exit.USAGE
     assert done.stderr.count("\n") == 1 and "No API key" in done.stderr
+
+
+def test_parquet_is_the_long_table(experiment: Path, tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    place = tdmpc2_bench.export(experiment, to="parquet", out=tmp_path / "new" / "folder")
+    table = pandas.read_parquet(place / "table.parquet")
+    pandas.testing.assert_frame_equal(table, tdmpc2_bench.load_results(experiment))
+    assert len(table.drop_duplicates(["agent", "seed"])) == 3

@@ -1,0 +1,368 @@
+"""Do lines score alike? A verdict per task and per group of tasks, and where every line stands.
+
+A single task with few seeds gets a description only: is the mean within the range of the
+reference's seeds? Many tasks together carry an equivalence test.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tdmpc2_bench import groups, lines, seeding, sources
+from tdmpc2_bench.analysis import aggregate, bootstrap, equivalence, power, significance
+from tdmpc2_bench.analysis.aggregate import Scores
+from tdmpc2_bench.analysis.coverage import Coverage
+from tdmpc2_bench.errors import UsageError
+from tdmpc2_bench.groups import Group
+from tdmpc2_bench.lines import Line
+from tdmpc2_bench.sources import Source
+
+_TRIALS = 200  # of the A/A control
+WIDENED = 0.05  # score by which the reference's range is widened on either side
+STATISTICS = {
+    "iqm": aggregate.iqm,
+    "mean": aggregate.mean,
+    "median": aggregate.median,
+    "optimality_gap": aggregate.optimality_gap,
+}
+TaskVerdict = Literal["inside", "below", "above", "no common point"]
+VERDICTS = (
+    "match", "better", "worse", "inconclusive", "not enough",
+    "inside", "above", "below", "no common point",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """How the numbers of a comparison are reached; all of it is told beside them."""
+
+    last: int = 1  # evaluations that a score is the mean of
+    margin: float = equivalence.MARGIN  # in score, within which lines are the same
+    reps: int = bootstrap.REPS
+    level: float = bootstrap.LEVEL
+    seed: int = 1  # of resamples and relabellings
+
+    def describe(self) -> str:
+        """One sentence."""
+        of = "the last evaluation" if self.last == 1 else f"the mean of the last {self.last}"
+        return (
+            f"Scores: {of} at the last environment step that lines have in common, task by task. "
+            f"Intervals: {self.level:.0%}, stratified bootstrap over seeds, {self.reps} resamples, "
+            f"seed {self.seed}. Equivalence margin {self.margin:g} score."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskComparison:
+    """One task: a description, and with 5 seeds on both sides a test."""
+
+    task: str
+    suite: str
+    env_step: int | None  # None: no common point
+    score: float  # mean over seeds
+    low: float  # lowest of the reference's seeds, not widened
+    high: float
+    seeds: int
+    reference_seeds: int
+    verdict: TaskVerdict
+    p: float | None  # permutation test, Holm over tasks; None with fewer than 5 seeds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupComparison:
+    """A group of tasks, taken together."""
+
+    group: str
+    verdict: equivalence.Verdict
+    difference: float  # of mean scores, line less reference
+    low: float  # 90 % limits of the difference: inside the margin they make a match
+    high: float
+    p: float | None  # of the stratified permutation test; None where there is nothing to test
+    improvement: float | None  # probability that a run beats one of the reference
+    tasks: int  # compared
+    left_out: int  # tasks of the group that one side lacks or has fewer than 2 seeds of
+    seeds: int  # the fewest of a task compared, on either side
+    control: float | None  # how often the test finds a difference between the reference and itself
+    seeds_needed: int | None  # to find a difference as large as the margin, with power 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A line beside what it is compared with."""
+
+    line: str
+    reference: str
+    tasks: tuple[TaskComparison, ...]
+    groups: tuple[GroupComparison, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A line's scores in a group, over the tasks that all lines of the table have."""
+
+    group: str
+    line: str
+    values: Mapping[str, tuple[float, float, float]]  # statistic -> value, low, high
+    coverage: Coverage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What `compare` finds."""
+
+    method: Method
+    standings: tuple[Standing, ...]  # group by group, best first
+    pairs: tuple[Pair, ...]
+    warnings: tuple[str, ...]
+
+    def verdicts(self) -> Iterator[tuple[str, str, str]]:
+        """All verdicts with the line and the group or task that they are about."""
+        for pair in self.pairs:
+            yield from ((pair.line, group.group, group.verdict) for group in pair.groups)
+            yield from ((pair.line, task.task, task.verdict) for task in pair.tasks)
+
+
+def compare(
+    names: Sequence[str], *, published: bool = False, method: Method | None = None
+) -> Comparison:
+    """Compare sources.
+
+    Args:
+        names: as `sources.load` takes them. Lines of the last are what the others are compared
+            with: each with the one of its agent and variant, or of its agent, or the only one. The
+            lines of a single source are compared with its first.
+        published: compare every line with the published one of its agent.
+        method: how; the defaults if not given.
+
+    Raises:
+        UsageError: a source cannot be read, or there is nothing to compare with.
+    """
+    method = method or Method()
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        msg = f"{repeated[0]} is named twice: name every source once"
+        raise UsageError(msg)
+    read = [sources.load(name) for name in names]
+    if published:
+        read.append(_published_of(read))
+    found, warnings = lines.of(read)
+    pairs = _pairs(found, [source.name for source in read], only_same_agent=published)
+    for line, reference in pairs:
+        warnings += [] if reference else [f"{line.label}: there is nothing to compare it with"]
+    return Comparison(
+        method=method,
+        standings=tuple(standings(found, method)),
+        pairs=tuple(compare_pair(line, to, method) for line, to in pairs if to is not None),
+        warnings=tuple(warnings),
+    )
+
+
+def _published_of(read: Sequence[Source]) -> Source:
+    """The published results of the agents that there are results of."""
+    source = sources.load(sources.PUBLISHED)
+    agents = {agent for one in read for agent in one.table["agent"].unique()}
+    table = source.table[source.table["agent"].isin(agents)]
+    if table.empty:
+        known = ", ".join(sorted(source.table["agent"].unique()))
+        msg = f"nothing is published of {', '.join(sorted(agents))}; there is: {known}"
+        raise UsageError(msg)
+    return replace(source, table=table)
+
+
+def _pairs(
+    found: Sequence[Line], names: Sequence[str], *, only_same_agent: bool
+) -> list[tuple[Line, Line | None]]:
+    """Every line but those compared with, and its reference."""
+    if len(names) == 1:
+        return [(line, found[0]) for line in found[1:]]
+    references = [line for line in found if line.source == names[-1]]
+    return [
+        (line, _reference(line, references, only_same_agent=only_same_agent))
+        for line in found
+        if line.source != names[-1]
+    ]
+
+
+def _reference(line: Line, references: Sequence[Line], *, only_same_agent: bool) -> Line | None:
+    same = [one for one in references if one.agent == line.agent]
+    alike = [one for one in same if one.variant == line.variant]
+    if alike or same:
+        return (alike or same)[0]
+    return references[0] if len(references) == 1 and not only_same_agent else None
+
+
+def standings(found: Sequence[Line], method: Method) -> Iterator[Standing]:
+    """Where lines stand in every group that they share tasks of, best first."""
+    for group in groups.of(task for line in found for task in line.tasks):
+        steps = {task: lines.common_step(found, task) for task in group.tasks}
+        shared = {task: [step] for task, step in steps.items() if step is not None}
+        rows = [_standing(line, group, shared, method) for line in found] if shared else []
+        yield from sorted(rows, key=lambda row: -row.values["iqm"][0])
+
+
+def _standing(
+    line: Line, group: Group, steps: Mapping[str, Sequence[int]], method: Method
+) -> Standing:
+    (scores,) = line.scores(steps, last=method.last)
+    rng = seeding.stream(method.seed, "standing", line.label, group.name)
+    draws = bootstrap.Resamples.draw(
+        rng, runs=scores.shape[0], tasks=scores.shape[1], seed=method.seed, reps=method.reps
+    )
+    values = {}
+    for name, statistic in STATISTICS.items():
+        found = bootstrap.interval(statistic, (scores, draws), level=method.level)
+        values[name] = (float(found.point), float(found.low), float(found.high))
+    return Standing(
+        group=group.name, line=line.label, values=values, coverage=line.coverage([*steps], scores)
+    )
+
+
+def compare_pair(line: Line, reference: Line, method: Method) -> Pair:
+    """One line beside another, on the tasks that both have."""
+    both = [task for task in line.tasks if task in reference.curves]
+    of_tasks = [_task(line, reference, task, method) for task in both]
+    marked = _p_values(line, reference, of_tasks, method)
+    return Pair(
+        line=line.label,
+        reference=reference.label,
+        tasks=tuple(replace(one, p=marked.get(one.task)) for one in of_tasks),
+        groups=tuple(_group(line, reference, group, method) for group in groups.of(both)),
+    )
+
+
+def _task(line: Line, reference: Line, task: str, method: Method) -> TaskComparison:
+    step = _described_step(line, reference, task)
+    low = high = score = math.nan
+    seeds = reference_seeds = 0
+    if step is not None:
+        scores = _finite(line.scores({task: [step]}, last=method.last))
+        score, seeds = float(scores.mean()), len(scores)
+        low, high, reference_seeds = _range(reference, task, step, method)
+    return TaskComparison(
+        task=task,
+        suite=str(line.table.loc[line.table["task"] == task, "suite"].iloc[0]),
+        env_step=step,
+        score=score,
+        low=low,
+        high=high,
+        seeds=seeds,
+        reference_seeds=reference_seeds,
+        verdict=_described(score, low, high),
+        p=None,
+    )
+
+
+def _described_step(line: Line, reference: Line, task: str) -> int | None:
+    """The last environment step, past the beginning, at which both can be described."""
+    if reference.bands is None:
+        step = lines.common_step([line, reference], task)
+        return step or None
+    of_task = reference.bands["task"] == task
+    steps = np.sort(reference.bands.loc[of_task, "env_step"].to_numpy(np.int64))
+    has = np.any([np.isfinite(curve.at(steps)) for curve in line.curves[task]], axis=0)
+    common = steps[has & (steps > 0)]
+    return int(common[-1]) if len(common) else None
+
+
+def _range(reference: Line, task: str, step: int, method: Method) -> tuple[float, float, int]:
+    """Lowest and highest score of the reference's seeds, and how many they are.
+
+    Of published results more steps are known as ranges than by seed; where both are, the seeds
+    count, since a seed's last record answers for a step that it did not quite reach.
+    """
+    scores = _finite(reference.scores({task: [step]}, last=method.last))
+    low, high, seeds = -math.inf, math.inf, 0
+    if reference.bands is not None:
+        bands = reference.bands
+        row = bands[(bands["task"] == task) & (bands["env_step"] == step)].iloc[0]
+        low, high, seeds = float(row["min_score"]), float(row["max_score"]), int(row["n_seeds"])
+    if len(scores) >= seeds:
+        return float(scores.min()), float(scores.max()), len(scores)
+    return low, high, seeds
+
+
+def _described(score: float, low: float, high: float) -> TaskVerdict:
+    if math.isnan(score):
+        return "no common point"
+    if score < low - WIDENED:
+        return "below"
+    return "above" if score > high + WIDENED else "inside"
+
+
+def _p_values(
+    line: Line, reference: Line, of_tasks: Sequence[TaskComparison], method: Method
+) -> dict[str, float]:
+    """Of the tasks with enough seeds on both sides, adjusted over these."""
+    fewest = significance.FEWEST_SEEDS_PER_TASK
+    if reference.bands is not None:
+        return {}  # described at steps that single seeds are not known of
+    steps = {
+        one.task: [one.env_step]
+        for one in of_tasks
+        if one.env_step is not None and min(one.seeds, one.reference_seeds) >= fewest
+    }
+    if not steps:
+        return {}
+    x, y = (one.scores(steps, last=method.last)[0] for one in (line, reference))
+    rng = seeding.stream(method.seed, "relabelling", line.label, reference.label)
+    found = significance.compare_each_task(x, y, rng)
+    return {task: one.p_adjusted for task, one in zip(steps, found, strict=True)}
+
+
+def _group(line: Line, reference: Line, group: Group, method: Method) -> GroupComparison:
+    common = {task: lines.common_step([line, reference], task) for task in group.tasks}
+    steps = {task: [step] for task, step in common.items() if step}
+    x, y = (one.scores(steps, last=method.last)[0] for one in (line, reference))
+    enough = np.minimum(_seeds(x), _seeds(y)) >= equivalence.FEWEST_SEEDS
+    x, y = x[:, enough], y[:, enough]
+    found = equivalence.equivalence(x, y, margin=method.margin)
+    tests: dict[str, Any] = dict.fromkeys(("p", "improvement", "control", "seeds_needed"))
+    if found.verdict != "not enough":
+        rng = seeding.stream(method.seed, "relabelling", line.label, reference.label, group.name)
+        tested = significance.compare(x, y, rng)
+        tests = {
+            "p": tested.p,
+            "improvement": tested.improvement,
+            "control": significance.aa_control(y, _p_difference, rng, trials=_TRIALS).rate,
+            "seeds_needed": _seeds_needed(x, y, method.margin),
+        }
+    return GroupComparison(
+        group=group.name,
+        verdict=found.verdict,
+        difference=found.difference,
+        low=found.low,
+        high=found.high,
+        tasks=found.tasks,
+        left_out=len(group.tasks) - found.tasks,
+        seeds=found.seeds,
+        **tests,
+    )
+
+
+def _p_difference(x: Scores, y: Scores) -> float:
+    """The test behind `better` and `worse`."""
+    return float(equivalence.stratified_difference(x, y).p_zero())
+
+
+def _seeds_needed(x: Scores, y: Scores, difference: float) -> int | None:
+    """How many seeds would show a difference, if seeds spread as those of both sides do."""
+    spread = np.sqrt((power.seed_spread(x) ** 2 + power.seed_spread(y) ** 2) / 2)
+    try:
+        return power.seeds_needed(spread, difference)
+    except ValueError:  # more than anyone trains
+        return None
+
+
+def _seeds(scores: Scores) -> NDArray[np.int64]:
+    """How many runs every task has, shape (tasks,); there may be no task."""
+    return np.asarray(np.isfinite(scores).sum(axis=0))
+
+
+def _finite(scores: Scores) -> Scores:
+    return scores[np.isfinite(scores)]

@@ -1,0 +1,111 @@
+"""Where results come from: an experiment, a part of one, an import, the published figures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tdmpc2_bench import imported, index, published, registry
+from tdmpc2_bench.errors import UnknownName, UsageError
+from tdmpc2_bench.variant import parse_count
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NEAR = 100_000  # environment steps by which a published record may miss what it answers for
+PUBLISHED = "published"  # names the figures that come with the package
+# Folders between one that may be named and its cells: an experiment, an agent's, a variant's.
+_DEPTHS = {4: (), 3: ("agent",), 2: ("agent", "variant")}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Results that have a place in common."""
+
+    name: str  # as it was named
+    table: pd.DataFrame = field(repr=False)  # see `longtable`
+    problems: tuple[str, ...] = ()  # what of it cannot be read and is left out
+    # Task -> environment steps between evaluations, where the rows themselves do not tell.
+    intervals: Mapping[str, int] = field(default_factory=dict)
+    # Mean, min and max over seeds at more steps than the table has: `published.curves`.
+    bands: pd.DataFrame | None = field(default=None, repr=False)
+
+    @property
+    def place(self) -> str:
+        """What a legend calls it."""
+        return self.name if self.bands is None else PUBLISHED
+
+
+def load(name: str) -> Source:
+    """Read a source.
+
+    Args:
+        name: an experiment's folder, ``runs/x``; a part of it, ``runs/x/tdmpc2`` or
+            ``runs/x/tdmpc2/horizon=5``; a folder that ``import`` wrote; "published" or, for one
+            agent of these, "published:sac".
+
+    Raises:
+        UsageError: there is nothing of that kind, or nothing in it.
+    """
+    if name.partition(":")[0] == PUBLISHED and not Path(name).exists():
+        return _published(name)
+    folder = Path(name)
+    if imported.is_import(folder):
+        return Source(name, imported.read(folder).table)
+    for depth, columns in _DEPTHS.items():
+        if any(folder.glob("/".join(["*"] * depth) + "/run.json")):
+            return _experiment(name, folder, columns)
+    if any(folder.glob("*/run.json")) or (folder / "run.json").exists():
+        msg = (
+            f"{name} is a single task or cell: name the folder of its variant, agent or experiment"
+        )
+        raise UsageError(msg)
+    msg = (
+        f"no results in {name}: expected an experiment's folder as given to run --out, one of an "
+        f"agent or variant in it, a folder that import wrote, or {PUBLISHED!r}"
+    )
+    raise UsageError(msg)
+
+
+def _experiment(name: str, folder: Path, columns: tuple[str, ...]) -> Source:
+    absolute = Path(os.path.abspath(folder))  # noqa: PTH100 - links keep their names
+    root = absolute.parents[len(columns) - 1] if columns else folder
+    found = index.survey(root)
+    table, problems = found.table, found.problems
+    for column, value in zip(columns, absolute.parts[-len(columns) :], strict=False):
+        table = table[table[column] == value]
+    chosen = "/".join(absolute.parts[-len(columns) :]) if columns else ""
+    problems = tuple(text for text in problems if text.startswith(chosen))
+    if table.empty:
+        msg = f"nothing in {name} has been evaluated yet"
+        raise UsageError(msg)
+    return Source(name, table, problems)
+
+
+def _published(name: str) -> Source:
+    table, bands = _on_nominal_steps(published.seeds()), published.curves()
+    agent = name.partition(":")[2]
+    agents = sorted(table["agent"].unique())
+    if agent:
+        if agent not in agents:
+            raise UnknownName(
+                "published agent", agent, agents, hint=f"There are: {', '.join(agents)}."
+            )
+        table, bands = table[table["agent"] == agent], bands[bands["agent"] == agent]
+    return Source(name, table, intervals=dict.fromkeys(table["task"].unique(), 0), bands=bands)
+
+
+def _on_nominal_steps(table: pd.DataFrame) -> pd.DataFrame:
+    """Published records at the steps that they answer for, which carries them once and for all.
+
+    A seed's last record answers for the task's whole budget if it is near, as for any other.
+    """
+    at_end = table["budget"] == "last"
+    step = table["env_step"].where(at_end, table["budget"].where(~at_end, "0").map(parse_count))
+    budget = table["task"].map({row.name: row.budget for row in registry.tasks()})
+    step = step.mask(at_end & ((budget - step).abs() <= _NEAR), budget)
+    placed = table.assign(env_step=step.astype("int64")).drop(columns="budget")
+    return placed.drop_duplicates(["agent", "task", "seed", "env_step"]).reset_index(drop=True)
