@@ -114,6 +114,28 @@ class Replay:
         place = (begin + np.arange(length)[:, None]) % self._size
         return {name: column[place] for name, column in self._columns.items()}
 
+    def draw_steps(self, rng: np.random.Generator, batch_size: int) -> NDArray[np.int64]:
+        """Draw single steps uniformly, with replacement; those of the episode in progress too.
+
+        Returns:
+            Numbers of the rows that they led to, shape (batch_size,).
+        """
+        low, high = self.oldest_row + 1, self.rows_written  # a step needs the row before it, too
+        rows = rng.integers(low, high, size=batch_size)
+        while (resets := self._columns["first"][rows % self._size]).any():
+            rows[resets] = rng.integers(low, high, size=int(resets.sum()))
+        return rows
+
+    def steps(self, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """The steps that led to rows: their columns, with ``obs`` before it and ``next_obs``.
+
+        Returns:
+            Columns of shape (len(rows), ...).
+        """
+        found = {name: column[rows % self._size] for name, column in self._columns.items()}
+        before = self._columns["obs"][(rows - 1) % self._size]
+        return {**found, "obs": before, "next_obs": found["obs"]}
+
     def _startable(self, length: int) -> NDArray[np.int64]:
         """Range of possible slice starts per episode that has one, shape (episodes, 2)."""
         if length not in self._starts:

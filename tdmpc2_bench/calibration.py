@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import psutil
@@ -23,9 +23,11 @@ import psutil
 from tdmpc2_bench import checkpoint, registry, seeding, variant
 from tdmpc2_bench.agent import Step
 from tdmpc2_bench.child import answering
-from tdmpc2_bench.env import TaskEnv
 from tdmpc2_bench.errors import BenchError
 from tdmpc2_bench.task import Task
+
+if TYPE_CHECKING:  # it loads gymnasium, and whoever reckons needs none
+    from tdmpc2_bench.env import TaskEnv
 
 _SEED = 1
 _MOST_STEPS = 25_000  # agent steps fed to an agent that owes no update, before it counts as idle

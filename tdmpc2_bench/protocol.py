@@ -84,7 +84,7 @@ def learning_versions(further: Iterable[str] = ()) -> dict[str, str | None]:
     """Versions that a started cell must keep to continue bit for bit.
 
     Args:
-        further: distributions that an agent of another package comes from.
+        further: distributions that an agent learns with, or comes from.
     """
     return versions((*_LEARNING, *further))
 

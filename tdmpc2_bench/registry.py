@@ -9,7 +9,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SUITES = ("dmcontrol", "metaworld", "maniskill2", "myosuite")
 # Found by name only: `toy` is for tests and a first try, `gym` stands for whatever gymnasium has.
 _FURTHER_SUITES = ("toy", "gym")
-AGENTS = ("tdmpc2", "uniform")
+AGENTS = ("tdmpc2", "sac", "uniform")
 _HINT = "See `tdmpc2-bench ls tasks`."
 
 
@@ -341,7 +341,12 @@ class AgentEntry:
     default_preset: str
     description: str  # one line
     package: str  # its modules `config` and `agent` lie in there
-    distributions: tuple[str, ...] = ()  # PyPI distributions that it comes from, where not ours
+    # PyPI distributions whose versions its results depend on beside torch's: libraries it learns
+    # with, and the one that it comes from, where that is not ours.
+    distributions: tuple[str, ...] = ()
+    extra: str | None = None  # pip extra of ours that installs the libraries it learns with
+    # How many numbers it learns on a task with some settings; None: it does not say.
+    parameters: Callable[[Any, Task], int] | None = None
 
     def build(
         self, config: AgentConfig, row: Task, seeds: Sequence[int], *, device: str = "cpu"
@@ -349,14 +354,17 @@ class AgentEntry:
         """Build the agent for a task, one lane per seed.
 
         Raises:
-            UsageError: the learning framework it needs is not installed.
+            UsageError: a library that it learns with is not installed.
         """
         try:
             module = importlib.import_module(f"{self.package}.agent")
         except ModuleNotFoundError as error:
-            if error.name != "torch":
+            library = (error.name or "").partition(".")[0]
+            ours = library == __name__.partition(".")[0]
+            if ours or (self.extra is None and library != "torch"):
                 raise
-            msg = f'agent {self.name!r} needs torch; install: pip install "tdmpc2-bench[torch]"'
+            source = f'"tdmpc2-bench[{self.extra or "torch"}]"'
+            msg = f"agent {self.name!r} needs {library}; install: pip install {source}"
             raise UsageError(msg) from error
         built: Agent = module.build(config, row, seeds, device=device)
         return built
@@ -402,7 +410,9 @@ def _entry(name: str, package: ModuleType, distributions: tuple[str, ...] = ()) 
         default_preset=config.DEFAULT_PRESET,
         description=(package.__doc__ or "").strip().partition("\n")[0],
         package=package.__name__,
-        distributions=distributions,
+        distributions=(*distributions, *getattr(config, "DISTRIBUTIONS", ())),
+        extra=getattr(config, "EXTRA", None),
+        parameters=getattr(config, "parameters", None),
     )
 
 

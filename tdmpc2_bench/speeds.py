@@ -46,17 +46,38 @@ def of_jobs(
         say: told what is being measured, which takes a few seconds each.
         command: the process to start; takes requests, see `calibration`.
     """
-    of_tasks = {name: _task_request(name) for name in {job.task for job in jobs}}
-    requests = [(agent_request(job), of_tasks[job.task]) for job in jobs]
-    keys = _Keys(threads)
+    keys, requests = _Keys(threads), _requests(jobs)
     wanted = {keys.of(one): one for pair in requests for one in pair}
     known = {} if anew else CACHE.read()
     missing = {key: one for key, one in wanted.items() if key not in known}
     if missing:
         known = {**CACHE.read(), **_measure(missing, threads, say, command)}
+    return _answers(requests, keys, known)
+
+
+def known(jobs: Sequence[Job], *, threads: int = 1) -> list[Speeds]:
+    """Speeds of every job as far as they were measured here before; nothing is measured.
+
+    Args:
+        jobs: what they are of.
+        threads: computing threads per process.
+    """
+    return _answers(_requests(jobs), _Keys(threads), CACHE.read())
+
+
+_Pair = tuple[dict[str, Any], dict[str, Any]]  # requests of an agent and a task
+
+
+def _requests(jobs: Sequence[Job]) -> list[_Pair]:
+    """What is to be measured for every job."""
+    of_tasks = {name: _task_request(name) for name in {job.task for job in jobs}}
+    return [(agent_request(job), of_tasks[job.task]) for job in jobs]
+
+
+def _answers(requests: Sequence[_Pair], keys: _Keys, kept: Mapping[str, Any]) -> list[Speeds]:
     found = []
     for pair in requests:
-        agent, task = (known.get(keys.of(one), {"error": "not measured"}) for one in pair)
+        agent, task = (kept.get(keys.of(one), {"error": "not measured"}) for one in pair)
         unknown = tuple(answer["error"] for answer in (agent, task) if "error" in answer)
         found.append(
             Speeds(

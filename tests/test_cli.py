@@ -1,6 +1,7 @@
 """The command line: what it prints, what it refuses, and with which exit code it leaves."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -44,6 +45,34 @@ def test_every_list_prints_for_people_and_for_programs(
     assert "tdmpc2" in (text := capsys.readouterr().out) or "dmcontrol" in text
     assert call(["ls", what, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)
+
+
+def test_ls_agents_tells_sizes_and_how_to_have_times_that_are_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert call(["ls", "agents"]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"^tdmpc2 +2 +4,960,618 +not measured ", text, re.MULTILINE)
+    assert "one seed of walker-walk (24 observations, 6 actions, 4,000,000" in text
+    assert re.search(r"plan --task walker-walk --agent tdmpc2,\S*uniform --seeds 1$", text.strip())
+
+
+def test_ls_agents_tells_the_time_that_plan_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert (
+        call(["plan", "--task", "toy-point", "--agent", "uniform", "--seeds", "1", "--json"]) == 0
+    )
+    hours = json.loads(capsys.readouterr().out)["total"]["hours"]
+    assert call(["ls", "agents", "--task", "toy-point", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["uniform"]["hours"] == hours > 0 and rows["uniform"]["parameters"] == 0
+    assert rows["tdmpc2"]["hours"] is None and rows["tdmpc2"]["task"] == "toy-point"
+    assert call(["ls", "agents", "--task", "toy-point"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("uniform"))
+    assert "not measured" not in line
 
 
 def test_ls_tasks_takes_patterns(capsys: pytest.CaptureFixture[str]) -> None:
@@ -250,13 +279,15 @@ def test_evaluating_what_is_no_cell_says_so(
 
 LOADED = (
     "import sys; from tdmpc2_bench.cli import call; call({arguments}); "
-    "print([m for m in ('torch', 'gymnasium', 'dm_control', 'mujoco', 'pandas', 'matplotlib') "
-    "if m in sys.modules], file=sys.stderr)"
+    "heavy = ('torch', 'gymnasium', 'dm_control', 'mujoco', 'pandas', 'matplotlib', "
+    "'stable_baselines3'); "
+    "print([m for m in heavy if m in sys.modules], file=sys.stderr)"
 )
 
 
 @pytest.mark.parametrize(
-    "arguments", [["ls", "tasks"], ["ls", "presets"], ["--help"], ["doctor", "--help"]]
+    "arguments",
+    [["ls", "tasks"], ["ls", "presets"], ["ls", "agents"], ["--help"], ["doctor", "--help"]],
 )
 def test_listing_loads_nothing_heavy(arguments: list[str]) -> None:
     command = [sys.executable, "-P", "-c", LOADED.format(arguments=arguments)]

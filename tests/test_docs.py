@@ -123,11 +123,12 @@ def test_every_agent_and_preset_is_documented() -> None:
             assert f"`{preset}`" in text or preset == name
 
 
-def test_the_preset_table_names_exactly_the_fields_that_differ() -> None:
-    presets: Any = registry.agent("tdmpc2").presets
-    paper, head = (dataclasses.asdict(presets[name]) for name in ("paper", "head"))
-    differing = {name for name in paper if paper[name] != head[name]}
-    section = PAGES["docs/agents/tdmpc2.md"].partition("## Presets")[2].partition("\n## ")[0]
+@pytest.mark.parametrize(("agent", "heading"), [("tdmpc2", "## Presets"), ("sac", "## Which SAC")])
+def test_the_preset_table_names_exactly_the_fields_that_differ(agent: str, heading: str) -> None:
+    presets: Any = registry.agent(agent).presets
+    one, other = (dataclasses.asdict(preset) for preset in presets.values())
+    differing = {name for name in one if one[name] != other[name]}
+    section = PAGES[f"docs/agents/{agent}.md"].partition(heading)[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)
     assert set(rows) == differing
 

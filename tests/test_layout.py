@@ -84,7 +84,9 @@ def test_listing_a_suites_tasks_loads_no_simulator(path: Path) -> None:
 @pytest.mark.parametrize("path", sources("baselines"), ids=str)
 def test_baselines_know_no_simulator(path: Path) -> None:
     assert harness_parts(path) <= SEAM | {"agent", "baselines", "machine"}
-    assert not {name.split(".")[0] for name in imports(path)} & (SIMULATORS | {"gymnasium"})
+    allowed = {"gymnasium"} if path.parent.name == "sac" else set()  # SB3 is told sizes as spaces
+    known = {name.split(".")[0] for name in imports(path)} & (SIMULATORS | {"gymnasium"})
+    assert known <= allowed
 
 
 @pytest.mark.parametrize("path", sources("reports"), ids=str)

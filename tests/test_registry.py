@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 
@@ -158,7 +159,8 @@ def test_naming_agents_loads_neither_torch_nor_gymnasium() -> None:
         "for name in registry.AGENTS:\n"
         "    entry = registry.agent(name)\n"
         "    variant.name(entry.presets, entry.default_preset, entry.default_preset, {})\n"
-        "loaded = sys.modules.keys() & {'torch', 'gymnasium', 'mujoco', 'dm_control'}\n"
+        "heavy = {'torch', 'gymnasium', 'mujoco', 'dm_control', 'stable_baselines3'}\n"
+        "loaded = sys.modules.keys() & heavy\n"
         "sys.exit(str(loaded) if loaded else 0)"
     )
 
@@ -198,19 +200,40 @@ def test_an_agent_is_found_by_name() -> None:
         registry.agent("tdmpc3")
 
 
-def test_an_agent_without_its_library_says_what_to_install() -> None:
+@pytest.mark.parametrize(
+    ("agent", "library", "extra"),
+    [("tdmpc2", "torch", "torch"), ("sac", "torch", "sac"), ("sac", "stable_baselines3", "sac")],
+)
+def test_an_agent_without_its_library_says_what_to_install(
+    agent: str, library: str, extra: str
+) -> None:
+    if library != "torch":
+        pytest.importorskip("torch")
     in_new_interpreter(
         "import sys\n"
-        "sys.modules['torch'] = None\n"
+        f"sys.modules[{library!r}] = None\n"
         "from tdmpc2_bench import registry\n"
         "from tdmpc2_bench.errors import UsageError\n"
-        "entry = registry.agent('tdmpc2')\n"
+        f"entry = registry.agent({agent!r})\n"
+        "config = entry.presets[entry.default_preset]\n"
         "try:\n"
-        "    entry.build(entry.presets['paper'], registry.task('toy-point'), [1])\n"
+        "    entry.build(config, registry.task('toy-point'), [1])\n"
         "except UsageError as error:\n"
-        "    sys.exit('tdmpc2-bench[torch]' not in str(error))\n"
+        f"    told = 'needs {library}; ' in str(error), '\"tdmpc2-bench[{extra}]\"' in str(error)\n"
+        "    sys.exit(None if all(told) else str(error))\n"
         "sys.exit('no error')"
     )
+
+
+def test_an_agents_own_mistake_is_not_taken_for_a_missing_library() -> None:
+    entry = dataclasses.replace(registry.agent("tdmpc2"), package="tdmpc2_bench.baselines.tdmpc3")
+    with pytest.raises(ModuleNotFoundError, match="tdmpc3"):
+        entry.build(entry.presets["paper"], registry.task("toy-point"), [1])
+
+
+def test_a_library_that_an_agent_learns_with_is_part_of_what_its_results_depend_on() -> None:
+    assert registry.agent("sac").distributions == ("stable-baselines3",)
+    assert registry.agent("tdmpc2").distributions == ()  # numpy and torch always are
 
 
 def test_an_unknown_suite_is_a_wrong_request() -> None:

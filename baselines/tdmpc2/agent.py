@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tdmpc2_bench import seeding
 from tdmpc2_bench.agent import BoolArray, FloatArray, State, Step
-from tdmpc2_bench.baselines import kernels
+from tdmpc2_bench.baselines import kernels, tensors
 from tdmpc2_bench.baselines.compiling import compile_where_it_pays
 from tdmpc2_bench.baselines.kernels import Kernels
 from tdmpc2_bench.baselines.noise import Noise
@@ -22,7 +22,7 @@ from tdmpc2_bench.baselines.tdmpc2 import losses
 from tdmpc2_bench.baselines.tdmpc2.config import ResolvedConfig, TDMPC2Config
 from tdmpc2_bench.baselines.tdmpc2.planner import Planner
 from tdmpc2_bench.baselines.tdmpc2.world_model import WorldModel
-from tdmpc2_bench.errors import BenchError, UsageError
+from tdmpc2_bench.errors import BenchError
 from tdmpc2_bench.task import Task
 
 # Adam's epsilon. Source: TD-MPC2's released code.
@@ -262,7 +262,9 @@ class TDMPC2:
             {
                 "weights": _lane(self._model.state_dict(), lane),
                 "optimizer": {
-                    name: {key: _array(value[lane]) for key, value in self._moments(parameter)}
+                    name: {
+                        key: tensors.array(value[lane]) for key, value in self._moments(parameter)
+                    }
                     for name, parameter in self._model.named_parameters()
                     if parameter.requires_grad
                 },
@@ -319,7 +321,8 @@ class TDMPC2:
         """The plan and the generators, one per lane."""
         noise = carry.noise.states()
         return [
-            {"mean": _array(carry.mean[lane]), "noise": noise[lane]} for lane in range(self.lanes)
+            {"mean": tensors.array(carry.mean[lane]), "noise": noise[lane]}
+            for lane in range(self.lanes)
         ]
 
     def load_carry(self, states: Sequence[State]) -> PlannerCarry:
@@ -341,13 +344,8 @@ class TDMPC2:
         )
 
 
-def _array(tensor: Tensor) -> NDArray[Any]:
-    """A copy on the CPU: the tensor itself goes on changing."""
-    return np.array(tensor.detach().cpu().numpy())
-
-
-def _lane(tensors: Mapping[str, Tensor], lane: int) -> dict[str, NDArray[Any]]:
-    return {name: _array(tensor[lane]) for name, tensor in tensors.items()}
+def _lane(named: Mapping[str, Tensor], lane: int) -> dict[str, NDArray[Any]]:
+    return {name: tensors.array(tensor[lane]) for name, tensor in named.items()}
 
 
 @torch.no_grad()
@@ -378,12 +376,7 @@ def build(config: TDMPC2Config, task: Task, seeds: Sequence[int], *, device: str
     Raises:
         UsageError: there is no such device.
     """
-    where = torch.device(device)
+    where = tensors.device(device)
     if where.type == "cuda":
-        if not torch.cuda.is_available():
-            msg = f"device {device!r}: this torch finds no CUDA device; use cpu"
-            raise UsageError(msg)
         torch.set_float32_matmul_precision("high")  # TF32, as the released code allows
-    else:
-        kernels.keep_memory()
     return TDMPC2(config.resolved(task), task, seeds, where)

@@ -11,7 +11,7 @@ from tdmpc2_bench.baselines.products import (
     weight_gradients,
 )
 from tdmpc2_bench.baselines.tdmpc2.agent import TDMPC2
-from tdmpc2_bench.baselines.tdmpc2.config import ResolvedConfig
+from tdmpc2_bench.baselines.tdmpc2.config import ResolvedConfig, widths
 from tdmpc2_bench.task import Task
 
 
@@ -20,7 +20,7 @@ def act_products(config: ResolvedConfig, task: Task) -> Iterator[Product]:
 
     Every candidate goes through every step of every iteration, two Q-heads judge its end.
     """
-    net, rows = _widths(config, task), config.num_samples
+    net, rows = widths(config, task), config.num_samples
     for _ in range(config.iterations):
         for _ in range(config.horizon):
             yield from forward(net["dynamics"], rows)
@@ -31,7 +31,7 @@ def act_products(config: ResolvedConfig, task: Task) -> Iterator[Product]:
 
 def update_products(config: ResolvedConfig, task: Task) -> Iterator[Product]:
     """Those of one update: targets, world model forward and back, policy forward and back."""
-    net, batch, steps = _widths(config, task), config.batch_size, config.horizon
+    net, batch, steps = widths(config, task), config.batch_size, config.horizon
     rows = batch * steps
     # Targets, without gradients.
     yield from forward(net["encoder"], rows)
@@ -63,16 +63,3 @@ def sample(agent: TDMPC2) -> None:
 def kernels(agent: TDMPC2) -> str:
     """With which kernels it learns and acts."""
     return str(agent.kernels)
-
-
-def _widths(config: ResolvedConfig, task: Task) -> dict[str, list[int]]:
-    hidden, z_a = [config.mlp_dim] * 2, config.latent_dim + task.action_dim
-    bins = max(config.num_bins, 1)
-    encoder = [config.enc_dim] * max(config.enc_layers - 1, 1)
-    return {
-        "encoder": [task.obs_dim, *encoder, config.latent_dim],
-        "dynamics": [z_a, *hidden, config.latent_dim],
-        "reward": [z_a, *hidden, bins],
-        "q": [z_a, *hidden, bins],
-        "policy": [config.latent_dim, *hidden, 2 * task.action_dim],
-    }

@@ -5,6 +5,7 @@ Knows no torch, so that cells can be named and planned without loading it.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from tdmpc2_bench.errors import UsageError
 from tdmpc2_bench.task import Task
 
 REVISION = 2  # raised whenever the learning behaviour of this agent changes
+EXTRA = "torch"  # pip extra that installs what it needs
 
 # Model sizes by name in millions of parameters. Source: TD-MPC2, table of model sizes; the number
 # of Q-functions of size 5 is 5 as in the authors' code (a printed copy says 2, which would make
@@ -182,3 +184,30 @@ PRESETS: dict[str, TDMPC2Config] = {
 }
 DEFAULT_PRESET = "paper"
 CONFIG = TDMPC2Config
+
+
+def widths(config: ResolvedConfig, task: Task) -> dict[str, list[int]]:
+    """Input, hidden and output widths of every network; "q" is one head."""
+    hidden, z_a = [config.mlp_dim] * 2, config.latent_dim + task.action_dim
+    bins = max(config.num_bins, 1)
+    encoder = [config.enc_dim] * max(config.enc_layers - 1, 1)
+    found = {
+        "encoder": [task.obs_dim, *encoder, config.latent_dim],
+        "dynamics": [z_a, *hidden, config.latent_dim],
+        "reward": [z_a, *hidden, bins],
+        "q": [z_a, *hidden, bins],
+        "policy": [config.latent_dim, *hidden, 2 * task.action_dim],
+    }
+    return {**found, "termination": [config.latent_dim, *hidden, 1]} if config.episodic else found
+
+
+def parameters(config: TDMPC2Config, task: Task) -> int:
+    """How many numbers are learnt: all networks and Q heads, without the target heads."""
+    settings, count = config.resolved(task), 0
+    for name, sizes in widths(settings, task).items():
+        weights = sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(sizes))
+        # LayerNorm's scale and shift, in every layer that has an activation.
+        active = sizes[1:] if name in {"encoder", "dynamics"} else sizes[1:-1]
+        normed = 2 * sum(active) if settings.norm == "ln" else 0
+        count += (weights + normed) * (settings.num_q if name == "q" else 1)
+    return count

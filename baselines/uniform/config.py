@@ -23,6 +23,12 @@ class UniformConfig:
         return self
 
 
+def parameters(config: UniformConfig, task: Task) -> int:
+    """Nothing is learnt."""
+    del config, task
+    return 0
+
+
 PRESETS = {"uniform": UniformConfig()}
 DEFAULT_PRESET = "uniform"
 CONFIG = UniformConfig

@@ -92,7 +92,8 @@ def _needs() -> Iterator[Need]:
 
 def _consequence(name: str) -> str:
     """What another version of a package means for results, if it means anything."""
-    if name in protocol.learning_versions():
+    of_agents = [one for entry in registry.agents().values() for one in entry.distributions]
+    if name in (*protocol.learning_versions(), *of_agents):
         return "; a cell begun with one version is not continued with another"
     if any(name in registry.suite(suite).DISTRIBUTIONS for suite in registry.SUITES):
         return "; results made with different versions are never mixed"

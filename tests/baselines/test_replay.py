@@ -54,6 +54,44 @@ def possible_slices(
     return [rows for rows in starts if rows]
 
 
+def drawn_steps(replay: Replay, count: int = 4000) -> Counter[int]:
+    """How often each step was drawn, by the row that it led to."""
+    rows = replay.draw_steps(np.random.default_rng(0), count)
+    steps = replay.steps(rows)
+    np.testing.assert_array_equal(steps["number"], rows)
+    np.testing.assert_array_equal(steps["next_obs"], np.stack([rows, -rows], axis=1))
+    np.testing.assert_array_equal(steps["obs"], np.stack([rows - 1, 1 - rows], axis=1))
+    return Counter(rows.tolist())
+
+
+@given(
+    lengths=st.lists(st.integers(1, LONGEST), max_size=12),
+    unfinished=st.integers(2, LONGEST),
+    capacity=st.integers(2, 40),
+)
+@settings(max_examples=60)
+def test_every_step_whose_two_rows_are_held_is_drawn_and_no_other(
+    lengths: list[int], unfinished: int, capacity: int
+) -> None:
+    """None joins two episodes; the episode in progress counts, and so does one half overwritten."""
+    replay = empty(capacity)
+    episodes = play(replay, lengths, unfinished)
+    rows = [row for episode in episodes for row in episode][-capacity:]
+    rows += range(replay.rows_written - unfinished, replay.rows_written)
+    begins = {episode[0] for episode in episodes} | {replay.rows_written - unfinished}
+    steps = {row for row in rows if row - 1 in rows and row not in begins}
+    assert set(drawn_steps(replay)) == steps
+
+
+def test_steps_are_drawn_uniformly() -> None:
+    """Those of short episodes no more often than others, unlike slices."""
+    replay = empty()
+    play(replay, [1, 9, 4], unfinished=7)
+    counts = drawn_steps(replay, 20_000)
+    assert len(counts) == 1 + 9 + 4 + 6
+    assert min(counts.values()) > 850 and max(counts.values()) < 1150  # 1000, 5 deviations
+
+
 def drawn(replay: Replay, length: int, count: int = 4000, seed: int = 0) -> Counter[int]:
     """How often a slice began at each row; each slice must be of consecutive rows."""
     columns = replay.sample(np.random.default_rng(seed), count, length)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tdmpc2_bench import registry
 from tdmpc2_bench.baselines.noise import Noise
-from tdmpc2_bench.baselines.tdmpc2.config import TDMPC2Config
+from tdmpc2_bench.baselines.tdmpc2.config import TDMPC2Config, parameters
 from tdmpc2_bench.baselines.tdmpc2.world_model import WorldModel
 from tdmpc2_bench.task import Task
 
@@ -76,6 +76,21 @@ def test_models_have_the_published_number_of_parameters(
     size: int, obs_dim: int, action_dim: int, count: int
 ) -> None:
     assert trained(counted(size, obs_dim, action_dim)) == count
+    task = dataclasses.replace(registry.task("walker-run"), obs_dim=obs_dim, action_dim=action_dim)
+    assert parameters(TDMPC2Config(size=size), task) == count
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"norm": "none"}, {"num_bins": 0}, {"episodic": True}, {"latent_norm": "none"}, {"num_q": 2}],
+    ids=str,
+)
+def test_parameters_are_those_of_the_built_model_with_other_settings(
+    settings: dict[str, Any],
+) -> None:
+    config = plain.tiny(**settings)
+    built = WorldModel(config.resolved(plain.TASK), plain.TASK, [plain.generator(1)])
+    assert parameters(config, plain.TASK) == trained(built)
 
 
 def test_every_reward_and_value_is_exactly_zero_before_the_first_update(model: WorldModel) -> None:

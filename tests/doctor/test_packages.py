@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
         ("rich>=2", "", "2.4.6+cu128", "ok", ""),
         ("rich>=2", "", "2.5", "note", "tested with 2.4.6"),
         ("numpy>=1.23", "", "2.4.5", "note", "a cell begun with one version is not continued"),
+        ("stable-baselines3>=2", "sac", "2.5", "note", "a cell begun with one version is not"),
         ("mujoco>=2", "dmcontrol", "2.5", "note", "results made with different versions"),
         ("rich>=2", "", None, "broken", "pip install tdmpc2-bench"),
         ("rich>=2", "video", None, "missing", 'pip install "tdmpc2-bench[video]"'),

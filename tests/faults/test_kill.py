@@ -148,7 +148,7 @@ def test_a_kill_while_a_cell_begins_or_ends_changes_no_result(tmp_path: Path) ->
     assert number > 30
 
 
-# The real learner
+# The real learners
 
 
 TINY = {
@@ -157,10 +157,22 @@ TINY = {
 }  # fmt: skip
 
 
+def kill_sac(root: Path, faults: list[Fault], **settings: Any) -> None:
+    """Train SAC as `kill_learner` does."""
+    pytest.importorskip("stable_baselines3", reason="SAC needs it")
+    overrides = {"width": 16, "batch_size": 16, "seed_steps": 30}
+    kill_learner(root, faults, agent="sac", preset="reference", overrides=overrides, **settings)
+
+
 def kill_tdmpc2(root: Path, faults: list[Fault], **settings: Any) -> None:
-    """Train TD-MPC2 undisturbed and disturbed; all faults must hit."""
+    """Train TD-MPC2 as `kill_learner` does."""
     pytest.importorskip("torch", reason="TD-MPC2 needs torch")
-    settings = {"agent": "tdmpc2", "preset": "paper", "eval_episodes": 1, **settings}
+    kill_learner(root, faults, agent="tdmpc2", preset="paper", **settings)
+
+
+def kill_learner(root: Path, faults: list[Fault], **settings: Any) -> None:
+    """Train a real learner undisturbed and disturbed; all faults must hit."""
+    settings = {"eval_episodes": 1, **settings}
     expected = finish(job(root / "undisturbed", **settings))
     todo = job(root / "disturbed", **settings)
     for fault in faults:
@@ -179,6 +191,26 @@ def test_tdmpc2_continues_bit_for_bit(tmp_path: Path) -> None:
     ]
     settings = {"steps": 120, "eval_every": 60, "overrides": {**TINY, "seed_steps": 30}}
     kill_tdmpc2(tmp_path, faults, **settings)
+
+
+def test_sac_continues_bit_for_bit(tmp_path: Path) -> None:
+    faults = [
+        Fault(where="update", number=10, signals=("SIGTERM",)),  # in the middle of an episode
+        Fault(where="checkpoint", number=5),
+    ]
+    kill_sac(tmp_path, faults, steps=120, eval_every=60)
+
+
+@pytest.mark.slow
+def test_sac_continues_bit_for_bit_on_dm_control(tmp_path: Path) -> None:
+    pytest.importorskip("dm_control", reason="the task's simulator")
+    faults = [
+        Fault(where="act", number=300),
+        Fault(where="update", number=250, signals=("SIGTERM",)),
+        Fault(where="evaluate", number=300, signals=("SIGTERM", "SIGUSR2")),
+        Fault(where="checkpoint", number=8),
+    ]
+    kill_sac(tmp_path, faults, task="cartpole-balance", steps=1_240, eval_every=1_100)
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""SAC (Haarnoja et al., arXiv 1812.05905), by stable-baselines3."""
