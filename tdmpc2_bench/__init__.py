@@ -1,8 +1,8 @@
 """Run TD-MPC2 and its baselines on 104 continuous-control tasks, with honest curves.
 
 What the command line does, as Python calls: `tasks`, `setup`, `assets`, `download_assets`,
-`examine`, `forecast`, `run`, `load_results`, `load_agent`, `compare`, `export`. They are imported
-when first used, so that ``import tdmpc2_bench`` costs nothing.
+`examine`, `forecast`, `run`, `load_results`, `import_results`, `load_agent`, `compare`, `export`.
+They are imported when first used, so that ``import tdmpc2_bench`` costs nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tdmpc2_bench.download import download as download_assets
     from tdmpc2_bench.download import needed as assets
     from tdmpc2_bench.grid import Limits
+    from tdmpc2_bench.importing import import_results
     from tdmpc2_bench.index import load as load_results
     from tdmpc2_bench.player import Player, load_agent
     from tdmpc2_bench.provision import setup
@@ -33,6 +34,7 @@ __all__ = [
     "examine",
     "export",
     "forecast",
+    "import_results",
     "load_agent",
     "load_results",
     "run",
@@ -49,6 +51,7 @@ _HOMES = {
     "examine": ("doctor.report", "examine"),
     "export": ("sinks.export", "export"),
     "forecast": ("cost", "forecast"),
+    "import_results": ("importing", "import_results"),
     "load_agent": ("player", "load_agent"),
     "load_results": ("index", "load"),
     "run": ("train", "run"),

@@ -10,14 +10,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import yaml
 
-from tdmpc2_bench import record, registry, variant
+from tdmpc2_bench import record, registry, variant, yamlfile
 from tdmpc2_bench.errors import UnknownName, UsageError
 from tdmpc2_bench.job import Keep
 
@@ -154,35 +154,10 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML without silently repeated keys."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - pyyaml's signature
-        seen: list[Hashable] = []
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                msg = f"key {key!r} is given twice"
-                raise yaml.constructor.ConstructorError(None, None, msg, key_node.start_mark)
-            seen.append(key)
-        return super().construct_mapping(node, deep=deep)
-
-
 def _read(path: Path, base: Mapping[str, Any], changes: Mapping[str, Any]) -> Experiment:
+    content = yamlfile.read(path, example="tasks: [walker-walk]")
     try:
-        with path.open(encoding="utf-8") as file:  # whose name stands in errors
-            content = yaml.load(file, _Loader)  # noqa: S506 - a SafeLoader
-        if not isinstance(content, dict):
-            found = "nothing" if content is None else f"a {type(content).__name__}"
-            msg = f"expected keys and values, like `tasks: [walker-walk]`, got {found}"
-            raise UsageError(msg)
         return resolve({**base, **content}, changes)
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path} cannot be read: {error}"
-        raise UsageError(msg) from error
-    except yaml.YAMLError as error:
-        msg = f"{path} is not YAML: {error}"
-        raise UsageError(msg) from error
     except UsageError as error:
         msg = f"{path}: {error}"
         raise UsageError(msg) from error

@@ -46,7 +46,7 @@ def test_every_source_and_data_file_is_installed() -> None:
         installed_name(path)
         for folder in FOLDERS
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and path.suffix in {".py", ".xml", ".txt", ".typed"}
+        if path.is_file() and path.suffix in {".py", ".xml", ".txt", ".typed", ".gz", ".json"}
     }
     installed = {str(path) for path in DISTRIBUTION.files or []}
     assert not expected - installed

@@ -6,6 +6,7 @@ A command's module is imported only when the command runs, so that `--help` and 
 from __future__ import annotations
 
 import importlib
+import keyword
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 PROGRAM = "tdmpc2-bench"
 COMPLETE = "_TDMPC2_BENCH_COMPLETE"  # set by shells that ask how a word may go on; click's name
 
-# Command -> what `--help` says of it. Its module and its click command bear the same name.
+# Command -> what `--help` says of it. Its module bears the same name, with _ if Python reserves it.
 _COMMANDS = {
     "ls": "List tasks, suites, agents or presets.",
     "doctor": "Check the installation and the machine, and try tasks.",
@@ -32,6 +33,7 @@ _COMMANDS = {
     "status": "Show how far an experiment's cells are.",
     "why": "Say why a cell is done, failed or stopped.",
     "eval": "Evaluate a trained agent, and film it.",
+    "import": "Take in others' results: the authors' folder, CSV curves, tables of scores.",
     "report": "Draw an experiment's learning curves.",
     "compare": "Compare results with others, or with the published ones.",
     "export": "Show an experiment's curves in TensorBoard, Weights & Biases or tables.",
@@ -49,7 +51,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return super().get_command(ctx, cmd_name)
-        module = importlib.import_module(f"tdmpc2_bench.cli.{cmd_name}")
+        suffix = "_" if keyword.iskeyword(cmd_name) else ""
+        module = importlib.import_module(f"tdmpc2_bench.cli.{cmd_name}{suffix}")
         command: click.Command = module.command
         return command
 
