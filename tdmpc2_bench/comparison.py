@@ -152,15 +152,32 @@ def compare(
     if published:
         read.append(_published_of(read))
     found, warnings = lines.of(read)
-    pairs = _pairs(found, [source.name for source in read], only_same_agent=published)
-    for line, reference in pairs:
-        warnings += [] if reference else [f"{line.label}: there is nothing to compare it with"]
-    return Comparison(
-        method=method,
-        standings=tuple(standings(found, method)),
-        pairs=tuple(compare_pair(line, to, method) for line, to in pairs if to is not None),
-        warnings=tuple(warnings),
-    )
+    pairs, unpaired = pair_up(found, method, only_same_agent=published)
+    stand = tuple(standings(found, method))
+    warnings += [] if stand else ["there is no task that all lines have: nothing to rank"]
+    return Comparison(method=method, standings=stand, pairs=pairs, warnings=(*warnings, *unpaired))
+
+
+def pair_up(
+    found: Sequence[Line], method: Method, *, only_same_agent: bool
+) -> tuple[tuple[Pair, ...], list[str]]:
+    """Compare lines with those of the last source, or those of a single source with its first.
+
+    Args:
+        found: lines, source by source.
+        method: how.
+        only_same_agent: do not compare a line with the only one there is, if its agent is another.
+
+    Returns:
+        The pairs, and what is to be said of lines that there is nothing to compare with.
+    """
+    pairs, unpaired = [], []
+    for line, reference in _pairs(found, only_same_agent=only_same_agent):
+        if reference is None:
+            unpaired.append(f"{line.label}: there is nothing to compare it with")
+        else:
+            pairs.append(compare_pair(line, reference, method))
+    return tuple(pairs), unpaired
 
 
 def _published_of(read: Sequence[Source]) -> Source:
@@ -175,18 +192,16 @@ def _published_of(read: Sequence[Source]) -> Source:
     return replace(source, table=table)
 
 
-def _pairs(
-    found: Sequence[Line], names: Sequence[str], *, only_same_agent: bool
-) -> list[tuple[Line, Line | None]]:
+def _pairs(found: Sequence[Line], *, only_same_agent: bool) -> Iterator[tuple[Line, Line | None]]:
     """Every line but those compared with, and its reference."""
-    if len(names) == 1:
-        return [(line, found[0]) for line in found[1:]]
-    references = [line for line in found if line.source == names[-1]]
-    return [
-        (line, _reference(line, references, only_same_agent=only_same_agent))
-        for line in found
-        if line.source != names[-1]
-    ]
+    several = len({line.source for line in found}) > 1
+    references = [line for line in found if line.source == found[-1].source]
+    if not several:
+        yield from ((line, found[0]) for line in found[1:])
+        return
+    for line in found:
+        if line.source != found[-1].source:
+            yield line, _reference(line, references, only_same_agent=only_same_agent)
 
 
 def _reference(line: Line, references: Sequence[Line], *, only_same_agent: bool) -> Line | None:
@@ -199,10 +214,11 @@ def _reference(line: Line, references: Sequence[Line], *, only_same_agent: bool)
 
 def standings(found: Sequence[Line], method: Method) -> Iterator[Standing]:
     """Where lines stand in every group that they share tasks of, best first."""
-    for group in groups.of(task for line in found for task in line.tasks):
-        steps = {task: lines.common_step(found, task) for task in group.tasks}
-        shared = {task: [step] for task, step in steps.items() if step is not None}
-        rows = [_standing(line, group, shared, method) for line in found] if shared else []
+    common = {task: lines.common_step(found, task) for line in found for task in line.tasks}
+    shared = {task: [step] for task, step in common.items() if step is not None}
+    for group in groups.of(shared):
+        steps = {task: shared[task] for task in group.tasks}
+        rows = [_standing(line, group, steps, method) for line in found]
         yield from sorted(rows, key=lambda row: -row.values["iqm"][0])
 
 

@@ -66,6 +66,12 @@ def test_few_tasks_or_single_seeds_are_not_enough(monkeypatch: pytest.MonkeyPatc
     assert (group.verdict, group.tasks, group.left_out) == ("not enough", 1, 7)
 
 
+def test_a_single_seed_of_a_single_task_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = table(constant([0.5]), tasks=[WALK], seeds=[1])
+    (group, *_) = compared(monkeypatch, one, one).pairs[0].groups
+    assert (group.verdict, group.tasks, group.left_out, group.p) == ("not enough", 0, 1, None)
+
+
 @pytest.mark.parametrize(
     ("score", "verdict"),
     [(0.36, "inside"), (0.34, "below"), (0.64, "inside"), (0.66, "above")],

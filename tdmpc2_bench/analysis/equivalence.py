@@ -130,8 +130,8 @@ def equivalence(
     if not margin > 0:
         msg = f"margin is {margin}; expected a difference in score above 0"
         raise ValueError(msg)
-    seeds = int(min(counts(x).min(), counts(y).min()))
     tasks = x.shape[-1]
+    seeds = int(min(counts(x).min(), counts(y).min())) if tasks else 0
     if tasks < FEWEST_TASKS or seeds < FEWEST_SEEDS:
         return _not_enough(margin, level, tasks, seeds)
     found = stratified_difference(x, y)
