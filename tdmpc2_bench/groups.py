@@ -27,8 +27,8 @@ def of(names: Iterable[str]) -> list[Group]:
             only if their suite is.
 
     Returns:
-        Groups with at least one task. "all" is there if several suites are; it leaves out what
-        is not part of the benchmark.
+        Groups with at least one task; a part of a suite only beside others of it. "all" is there
+        if several suites are; it leaves out what is not part of the benchmark.
     """
     present = set(names)
     found: dict[str, list[str]] = {}
@@ -43,7 +43,11 @@ def of(names: Iterable[str]) -> list[Group]:
     suites = {registry.task(name).suite for name in ours}
     if len(suites) > 1:
         found[ALL] = ours
-    return [Group(name, tuple(tasks)) for name, tasks in found.items()]
+    return [
+        Group(name, tuple(tasks))
+        for name, tasks in found.items()
+        if tasks != found.get(name.partition("-")[0]) or "-" not in name  # a part that is all of it
+    ]
 
 
 def _groups(suite: str, tags: frozenset[str]) -> list[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NEAR = 100_000  # environment steps by which a published record may miss what it answers for
 PUBLISHED = "published"  # names the figures that come with the package
 # Folders between one that may be named and its cells: an experiment, an agent's, a variant's.
-_DEPTHS = {4: (), 3: ("agent",), 2: ("agent", "variant")}
+DEPTHS = {4: (), 3: ("agent",), 2: ("agent", "variant")}
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def load(name: str) -> Source:
     folder = Path(name)
     if imported.is_import(folder):
         return Source(name, imported.read(folder).table)
-    for depth, columns in _DEPTHS.items():
+    for depth, columns in DEPTHS.items():
         if any(folder.glob("/".join(["*"] * depth) + "/run.json")):
             return _experiment(name, folder, columns)
     if any(folder.glob("*/run.json")) or (folder / "run.json").exists():

@@ -25,3 +25,8 @@ def test_all_leaves_out_what_is_no_part_of_the_benchmark() -> None:
 def test_one_suite_alone_is_not_called_all_and_an_unknown_task_is_not_lost() -> None:
     found = named(["walker-walk", "somewhere-else"])
     assert "all" not in found and found["other"] == ("somewhere-else",)
+
+
+def test_a_part_that_is_all_there_is_of_its_suite_is_not_shown_twice() -> None:
+    assert list(named(["walker-walk", "mw-reach"])) == ["dmcontrol", "metaworld", "all"]
+    assert "dmcontrol-other" in named(["walker-walk", "dog-run"])

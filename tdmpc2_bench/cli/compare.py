@@ -111,7 +111,8 @@ def _standing(one: Standing) -> list[str]:
 
 def _group(one: GroupComparison) -> list[str | int | float | None]:
     left_out = f", {one.left_out} left out" if one.left_out else ""
-    over = f"{one.tasks} tasks{left_out}, {one.seeds} seeds or more"
+    tasks = "1 task" if one.tasks == 1 else f"{one.tasks} tasks"
+    over = f"{tasks}{left_out}, {one.seeds} seeds or more"
     if one.p is None:
         return [one.group, one.verdict, "", None, None, None, over, None]
     difference = f"{one.difference:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
