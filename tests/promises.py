@@ -18,6 +18,7 @@ from tdmpc2_bench.env import FloatArray, TaskEnv
 from tdmpc2_bench.task import Task
 
 Make = Callable[[], TaskEnv]
+Policy = Callable[[FloatArray], FloatArray]  # observation -> action
 
 # Tasks that always start alike; all others do not.
 FIXED = {"myo-reach", "myo-pose", "myo-obj-hold", "myo-key-turn", "myo-pen-twirl"}
@@ -41,12 +42,12 @@ def actions(task: Task, agent_steps: int) -> FloatArray:
     return drawn.astype(np.float32)
 
 
-def play(env: TaskEnv, *, seed: int, agent_steps: int) -> Episode:
-    """Play the beginning of an episode."""
+def play(env: TaskEnv, *, seed: int, agent_steps: int, policy: Policy | None = None) -> Episode:
+    """Play the beginning of an episode; without a policy by `actions`."""
     obs, _ = env.reset(seed=seed)
     episode = Episode([obs], [], [], [], [])
     for action in actions(env.task, agent_steps):
-        obs, reward, terminated, truncated, info = env.step(action)
+        obs, reward, terminated, truncated, info = env.step(policy(obs) if policy else action)
         episode.observations.append(obs)
         episode.rewards.append(reward)
         episode.terminated.append(terminated)
