@@ -1,8 +1,8 @@
 """Run TD-MPC2 and its baselines on 104 continuous-control tasks, with honest curves.
 
 What the command line does, as Python calls: `tasks`, `setup`, `assets`, `download_assets`,
-`examine`, `forecast`, `run`, `load_results`, `import_results`, `load_agent`, `compare`, `export`.
-They are imported when first used, so that ``import tdmpc2_bench`` costs nothing.
+`examine`, `forecast`, `run`, `load_results`, `import_results`, `load_agent`, `compare`, `report`,
+`export`. They are imported when first used, so that ``import tdmpc2_bench`` costs nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tdmpc2_bench.player import Player, load_agent
     from tdmpc2_bench.provision import setup
     from tdmpc2_bench.registry import select as tasks
+    from tdmpc2_bench.reporting import report
     from tdmpc2_bench.sinks.export import export
     from tdmpc2_bench.train import run
 
@@ -37,6 +38,7 @@ __all__ = [
     "import_results",
     "load_agent",
     "load_results",
+    "report",
     "run",
     "setup",
     "tasks",
@@ -54,6 +56,7 @@ _HOMES = {
     "import_results": ("importing", "import_results"),
     "load_agent": ("player", "load_agent"),
     "load_results": ("index", "load"),
+    "report": ("reporting", "report"),
     "run": ("train", "run"),
     "setup": ("provision", "setup"),
     "tasks": ("registry", "select"),

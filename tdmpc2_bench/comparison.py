@@ -21,7 +21,6 @@ from tdmpc2_bench.analysis.coverage import Coverage
 from tdmpc2_bench.errors import UsageError
 from tdmpc2_bench.groups import Group
 from tdmpc2_bench.lines import Line
-from tdmpc2_bench.sources import Source
 
 _TRIALS = 200  # of the A/A control
 WIDENED = 0.05  # score by which the reference's range is widened on either side
@@ -150,7 +149,7 @@ def compare(
         raise UsageError(msg)
     read = [sources.load(name) for name in names]
     if published:
-        read.append(_published_of(read))
+        read.append(sources.published_beside(read))
     found, warnings = lines.of(read)
     pairs, unpaired = pair_up(found, method, only_same_agent=published)
     stand = tuple(standings(found, method))
@@ -166,7 +165,7 @@ def pair_up(
     Args:
         found: lines, source by source.
         method: how.
-        only_same_agent: do not compare a line with the only one there is, if its agent is another.
+        only_same_agent: do not compare a line with one of another agent.
 
     Returns:
         The pairs, and what is to be said of lines that there is nothing to compare with.
@@ -180,25 +179,16 @@ def pair_up(
     return tuple(pairs), unpaired
 
 
-def _published_of(read: Sequence[Source]) -> Source:
-    """The published results of the agents that there are results of."""
-    source = sources.load(sources.PUBLISHED)
-    agents = {agent for one in read for agent in one.table["agent"].unique()}
-    table = source.table[source.table["agent"].isin(agents)]
-    if table.empty:
-        known = ", ".join(sorted(source.table["agent"].unique()))
-        msg = f"nothing is published of {', '.join(sorted(agents))}; there is: {known}"
-        raise UsageError(msg)
-    return replace(source, table=table)
-
-
 def _pairs(found: Sequence[Line], *, only_same_agent: bool) -> Iterator[tuple[Line, Line | None]]:
     """Every line but those compared with, and its reference."""
-    several = len({line.source for line in found}) > 1
-    references = [line for line in found if line.source == found[-1].source]
-    if not several:
-        yield from ((line, found[0]) for line in found[1:])
+    if len({line.source for line in found}) == 1:
+        for place, line in enumerate(found):
+            before = [
+                one for one in found[:place] if one.agent == line.agent or not only_same_agent
+            ]
+            yield from ((line, one) for one in before[:1])
         return
+    references = [line for line in found if line.source == found[-1].source]
     for line in found:
         if line.source != found[-1].source:
             yield line, _reference(line, references, only_same_agent=only_same_agent)

@@ -46,8 +46,12 @@ def _of_cells(folder: Path) -> list[tuple[str, str]]:
 
 def _of_manifest(content: Mapping[str, Any]) -> set[tuple[str, str]]:
     protocol = content.get("protocol", {})
-    parts = (content.get("provenance", {}), content.get("versions", {}))
-    parts += (protocol.get("simulator", {}), {"profile": protocol.get("profile")})
+    parts: list[Mapping[str, Any]] = [
+        content.get("provenance", {}),
+        content.get("versions", {}),
+        protocol.get("simulator", {}),
+        {"profile": protocol.get("profile")},
+    ]
     return {fact for part in parts for fact in _plain(part)}
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,27 @@ def load(name: str) -> Source:
         f"agent or variant in it, a folder that import wrote, or {PUBLISHED!r}"
     )
     raise UsageError(msg)
+
+
+def published_beside(others: Sequence[Source]) -> Source:
+    """The published results of the agents and tasks that there are other results of.
+
+    Raises:
+        UsageError: nothing is published of these agents.
+    """
+    source = load(PUBLISHED)
+    agents = {agent for one in others for agent in one.table["agent"].unique()}
+    tasks = {task for one in others for task in one.table["task"].unique()}
+
+    def chosen(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows[rows["agent"].isin(agents) & rows["task"].isin(tasks)]
+
+    table = chosen(source.table)
+    if table.empty:
+        known = ", ".join(sorted(source.table["agent"].unique()))
+        msg = f"nothing is published of {', '.join(sorted(agents))}; there is: {known}"
+        raise UsageError(msg)
+    return replace(source, table=table, bands=chosen(published.curves()))
 
 
 def _experiment(name: str, folder: Path, columns: tuple[str, ...]) -> Source:

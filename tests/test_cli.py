@@ -195,8 +195,9 @@ def test_run_status_eval_and_report_agree(
     assert played == recorded
 
     assert call(["report", str(out)]) == 0
-    for suffix in ("png", "svg", "csv"):
-        assert (out / "report" / f"curves-toy-point.{suffix}").stat().st_size > 0
+    for suffix in ("png", "svg", "pdf", "csv"):
+        assert (out / "report" / "figures" / f"curves-toy-point.{suffix}").stat().st_size > 0
+    assert (out / "report" / "index.html").stat().st_size > 0
 
 
 def test_the_same_command_again_changes_no_file(

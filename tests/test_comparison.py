@@ -139,6 +139,23 @@ def test_every_variant_is_compared_with_its_like_and_the_rest_is_said(
     assert found.warnings == ("sac (ours): there is nothing to compare it with",)
 
 
+def test_variants_of_one_experiment_are_compared_with_the_first_of_their_agent() -> None:
+    parts = [
+        table(constant([0.5] * 3), tasks=[WALK], agent=agent, variant=variant)
+        for agent in ("sac", "tdmpc2")
+        for variant in ("default", "width=5")
+    ]
+    found, _ = lines.of([source("runs/x", *parts)])
+    pairs, unpaired = comparison.pair_up(found, QUICK, only_same_agent=True)
+    assert [(pair.line, pair.reference) for pair in pairs] == [
+        ("sac width=5", "sac"),
+        ("tdmpc2 width=5", "tdmpc2"),
+    ]
+    assert unpaired == []
+    pairs, _ = comparison.pair_up(found, QUICK, only_same_agent=False)
+    assert {pair.reference for pair in pairs} == {"sac"} and len(pairs) == 3
+
+
 def test_the_published_results_match_themselves() -> None:
     """As another experiment's: where seeds scatter too much for a match, it is left open."""
     published = sources.load("published:tdmpc2")

@@ -238,7 +238,7 @@ def test_the_commands_of_a_page_work_one_after_another(
         assert done.returncode == 0, (command, done.stdout, done.stderr)
         lines = [line for line in shown if " env steps, " not in line]
         assert {*map(without_numbers, lines)} <= {*map(without_numbers, done.stdout.splitlines())}
-    assert Path("runs/toy/report/curves-toy-point.png").exists()
+    assert Path("runs/toy/report/figures/curves-toy-point.png").exists()
     assert doctest.testfile(str(ROOT / page), module_relative=False).failed == 0
 
 

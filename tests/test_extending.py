@@ -15,7 +15,7 @@ import pages
 import pytest
 
 import tdmpc2_bench
-from tdmpc2_bench import baselines, index, registry, reports, suites
+from tdmpc2_bench import baselines, registry, reports, suites
 from tdmpc2_bench.errors import Exit, UsageError
 from tdmpc2_bench.job import Job, StopRequest
 from tdmpc2_bench.runner import train
@@ -121,20 +121,21 @@ def test_the_figure_shows_every_seed_of_every_agent(
 ) -> None:
     pytest.importorskip("pandas")
     pytest.importorskip("matplotlib")
-    from tdmpc2_bench.reports import page
+    from tdmpc2_bench import sources
+    from tdmpc2_bench.reports import findings
 
     for seed in (1, 2):
         for agent in ({}, {"agent": "uniform", "preset": "uniform", "overrides": {}}):
             cells.finish(job(tmp_path, seed=seed, steps=200, eval_every=100, **agent))
     final = importlib.import_module("tdmpc2_bench.reports.final")
-    figure = final.draw(index.load(tmp_path))
+    figure = final.draw(findings.find([sources.load(str(tmp_path))], reps=5))
     (axes,) = figure.axes
     assert [len(line.get_xdata()) for line in axes.lines] == [2, 2]
-    assert [text.get_text() for text in axes.get_xticklabels()] == [
-        "constant\nwidth=0.5",
-        "uniform\ndefault",
-    ]
-    monkeypatch.setattr(page, "FIGURES", ("final",))
-    assert {path.name for path in page.write(tmp_path)} == {
-        f"final-cart-rest.{suffix}" for suffix in ("csv", "png", "svg")
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["constant width=0.5", "uniform"]
+    monkeypatch.setattr(reports, "FIGURES", ("final",))
+    monkeypatch.setattr(reports, "PARTS", ("final", "tables"))
+    written = tdmpc2_bench.report(tmp_path, only=["final"], reps=5)
+    assert {path.name for path in written.files} == {
+        f"final.{suffix}" for suffix in ("csv", "pdf", "png", "svg")
     }

@@ -16,6 +16,7 @@ from tdmpc2_bench.doctor import traps
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("tdmpc2_bench", "suites", "baselines", "reports", "constraints")
+SUFFIXES = {".py", ".xml", ".txt", ".typed", ".gz", ".json", ".html", ".css", ".js"}
 DISTRIBUTION = importlib.metadata.distribution("tdmpc2-bench")
 
 
@@ -46,7 +47,7 @@ def test_every_source_and_data_file_is_installed() -> None:
         installed_name(path)
         for folder in FOLDERS
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and path.suffix in {".py", ".xml", ".txt", ".typed", ".gz", ".json"}
+        if path.is_file() and path.suffix in SUFFIXES
     }
     installed = {str(path) for path in DISTRIBUTION.files or []}
     assert not expected - installed

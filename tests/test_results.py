@@ -1,6 +1,5 @@
 """Reading experiments back: the long table, the status of cells, the figures."""
 
-import io
 import json
 import os
 import subprocess
@@ -65,52 +64,6 @@ def test_mean_curve_keeps_only_steps_that_all_seeds_have() -> None:
     values = [np.array([1.0, 2, 3, 4]), np.array([3.0, 5, 8, 9])]
     common, mean = mean_curve(steps, values)
     assert common.tolist() == [0, 20, 30] and mean.tolist() == [2.0, 4.0, 6.0]
-
-
-def table_of(**columns: list[object]) -> "pd.DataFrame":
-    size = max(map(len, columns.values()))
-    fixed = {
-        "agent": "tdmpc2", "variant": "default", "task": "walker-walk", "mode": "plan",
-        "headline": True, "metric": "return", "fingerprint": "f", "revision": 1, "seed": 1,
-        "episodes": 3,
-    }  # fmt: skip
-    return pd.DataFrame({**{key: [value] * size for key, value in fixed.items()}, **columns})
-
-
-def test_a_curve_shows_seed_lines_their_mean_and_the_policy_dashed() -> None:
-    from tdmpc2_bench.reports import curves
-
-    plan = table_of(seed=[1, 1, 2, 2], env_step=[0, 2_000_000] * 2, value=[0.0, 10, 2, 20])
-    policy = table_of(
-        env_step=[0, 2_000_000], value=[0.0, 5], mode=["mean"] * 2, headline=[False] * 2
-    )
-    (axes,) = curves.draw(pd.concat([plan, policy])).axes
-    lines = [(line.get_linestyle(), list(line.get_ydata())) for line in axes.get_lines()]
-    assert ("-", [0, 10]) in lines and ("-", [2, 20]) in lines and ("-", [1, 15]) in lines
-    assert ("--", [0, 5]) in lines
-    assert list(axes.get_lines()[0].get_xdata()) == [0, 2]
-    assert axes.get_xlabel() == "environment steps (millions)"
-
-
-def test_two_protocols_are_drawn_as_two_lines_that_say_so() -> None:
-    from tdmpc2_bench.reports import curves
-
-    table = table_of(env_step=[0, 100, 0, 100], value=[0.0, 1, 0, 9], fingerprint=[*"aabb"])
-    (axes,) = curves.draw(table).axes
-    (legend,) = axes.get_figure().legends
-    labels = [text.get_text() for text in legend.get_texts()]
-    assert len(labels) == 2 and "[a, revision 1]" in labels[0] and "[b, revision 1]" in labels[1]
-
-
-def test_equal_results_give_equal_pictures(experiment: Path) -> None:
-    def report() -> dict[str, bytes]:
-        assert call(["report", str(experiment)]) == 0
-        return {path.name: path.read_bytes() for path in (experiment / "report").iterdir()}
-
-    first = report()
-    assert set(first) == {f"curves-toy-point.{suffix}" for suffix in ("csv", "png", "svg")}
-    assert report() == first
-    assert pd.read_csv(io.BytesIO(first["curves-toy-point.csv"])).shape[0] == 6
 
 
 def begin(root: Path, seed: int, *, pid: int, event: str) -> None:
@@ -181,15 +134,3 @@ def test_a_cell_that_lost_its_manifest_is_damaged_not_gone(tmp_path: Path) -> No
     begin(tmp_path, 1, pid=os.getpid(), event="started")
     CellDir.of(tmp_path, Cell("uniform", "default", "toy-point", 1)).manifest.unlink()
     assert [one.status for one in status.statuses(tmp_path)] == ["damaged"]
-
-
-def test_a_long_variant_does_not_crush_the_picture() -> None:
-    from tdmpc2_bench.reports import curves
-
-    table = table_of(env_step=[0, 100], value=[0.0, 1], variant=["batch_size=16," * 9] * 2)
-    figure = curves.draw(table)
-    figure.draw_without_rendering()
-    (axes,) = figure.axes
-    assert axes.get_position().width > 0.6 and axes.get_position().height > 0.4
-    (legend,) = figure.legends
-    assert legend.get_window_extent().x1 < figure.bbox.x1

@@ -34,7 +34,7 @@ _COMMANDS = {
     "why": "Say why a cell is done, failed or stopped.",
     "eval": "Evaluate a trained agent, and film it.",
     "import": "Take in others' results: the authors' folder, CSV curves, tables of scores.",
-    "report": "Draw an experiment's learning curves.",
+    "report": "Draw figures and write tables of results.",
     "compare": "Compare results with others, or with the published ones.",
     "export": "Show an experiment's curves in TensorBoard, Weights & Biases or tables.",
     "completion": "Print a script for completion with the Tab key.",

@@ -112,6 +112,14 @@ def sinks(ctx: click.Context, begun: str) -> tuple[str, ...]:
     return NAMES
 
 
+def parts_of_reports(ctx: click.Context, begun: str) -> tuple[str, ...]:
+    """Figures, and tables."""
+    del ctx, begun
+    from tdmpc2_bench.reports import PARTS
+
+    return PARTS
+
+
 def _key(part: str) -> str:
     """What may stand in a list only once: the name of a setting, or all of anything else."""
     return part.partition("=")[0]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @shard_option
 @click.option("--allow", multiple=True, shell_complete=candidates.list_of(candidates.allowed), metavar="WHAT,..", help="Go on although a cell is damaged (it is trained anew), inexact (an episode is dropped) or changed (its result is marked).")  # fmt: skip # noqa: E501
 @click.option("--tensorboard", is_flag=True, help="Show the curves in TensorBoard while training, from OUT/tensorboard.")  # fmt: skip # noqa: E501
-@click.option("--report", is_flag=True, help="Draw the learning curves at the end.")
+@click.option("--report", is_flag=True, help="Draw figures and write tables at the end.")
 @click.option("--dry-run", is_flag=True, help="Show the cells and stop.")
 def command(  # noqa: PLR0913 - a command's options are its parameters
     *,

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from tdmpc2_bench import record
+from tdmpc2_bench import record, spreadsheet
 from tdmpc2_bench.results import EPISODE_COLUMNS, by_episode
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ _PLACE_COLUMNS = ("env_step", "agent_step")
 _EVALS_COLUMNS = (*_CELL_COLUMNS, *_PLACE_COLUMNS, "mode", "episode", *EPISODE_COLUMNS)
 _TRAIN_COLUMNS = (*_CELL_COLUMNS, *_PLACE_COLUMNS)  # and what else the lines of the logs hold
 _LINE_FORMAT = {"v", "seq"}  # of the logs, of no use in a table
-_FORMULA = ("=", "+", "-", "@")  # what spreadsheets take a text for that begins so
 
 
 @contextmanager
@@ -84,10 +83,9 @@ class _Table:
 
 
 def _text(value: Any) -> str:  # a JSON value
-    """A table's cell; a text is one line that cannot be taken for a formula."""
+    """A table's cell."""
     if isinstance(value, str):
-        line = " ".join(value.split())
-        return f"'{line}" if line.startswith(_FORMULA) else line
+        return spreadsheet.cell(value)
     return "" if value is None else str(value)
 
 
