@@ -19,6 +19,7 @@ from tdmpc2_bench.baselines.kernels import Product, by_torch
 from tdmpc2_bench.baselines.noise import Dropout
 
 Activation = Callable[[Tensor], Tensor]
+Initial = Callable[[Tensor, torch.Generator], object]  # fills a weight (.., in, out) of one lane
 
 
 class Layer(NamedTuple):
@@ -147,8 +148,25 @@ def identity(x: Tensor) -> Tensor:
     return x
 
 
+def narrow_normal(weight: Tensor, generator: torch.Generator) -> None:
+    """Draw a truncated normal of standard deviation 0.02, cut at +-2 and so in practice normal.
+
+    Source: TD-MPC2's released code.
+    """
+    nn.init.trunc_normal_(weight, std=0.02, generator=generator)
+
+
+def orthogonal(weight: Tensor, generator: torch.Generator) -> None:
+    """Draw orthonormal rows or columns, whichever are fewer, for every matrix of the stack.
+
+    Source: Saxe et al. 2013 (arXiv 1312.6120); TD-MPC uses it with gain 1.
+    """
+    for matrix in weight.view(-1, *weight.shape[-2:]):
+        nn.init.orthogonal_(matrix, generator=generator)
+
+
 class MLP(nn.Module):
-    """A stacked multi-layer perceptron: blocks of linear, [dropout,] LayerNorm, Mish.
+    """A stacked multi-layer perceptron: blocks of linear, [dropout,] [LayerNorm,] activation.
 
     The output layer is plainly linear, or a normalised block of its own when an activation is
     given for it (LayerNorm precedes SimNorm).
@@ -159,7 +177,8 @@ class MLP(nn.Module):
         widths: Sequence[int],
         stack: Sequence[int],
         *,
-        norm: bool = True,
+        norm: bool | Sequence[bool] = True,
+        act: Activation | Sequence[Activation] = mish,
         output: Activation | None = None,
     ) -> None:
         """Allocate the layers, uninitialised.
@@ -167,34 +186,48 @@ class MLP(nn.Module):
         Args:
             widths: input width, hidden widths, output width.
             stack: leading axes of all weights, (lanes,) or (lanes, heads).
-            norm: LayerNorm in every block.
+            norm: LayerNorm in every block, or in which hidden ones.
+            act: activation of every hidden block, or one each.
             output: activation of a normalised output block; None: linear output.
         """
         super().__init__()
         self.product: Product = by_torch  # how its layers multiply
         self._output = output
         self._depth = len(widths) - 1
+        hidden = self._depth - 1
+        self._acts = [act] * hidden if callable(act) else list(act)
+        last = norm is True and output is not None
+        norms = [*([norm] * hidden if isinstance(norm, bool) else norm), last]
         for i in range(self._depth):
-            normed = norm and (i < self._depth - 1 or output is not None)
             self._register(f"weight_{i}", *stack, widths[i], widths[i + 1])
-            for part in ("bias", "scale", "shift") if normed else ("bias",):
+            for part in ("bias", "scale", "shift") if norms[i] else ("bias",):
                 self._register(f"{part}_{i}", *stack, 1, widths[i + 1])
 
     def _register(self, name: str, *shape: int) -> None:
         self.register_parameter(name, nn.Parameter(torch.empty(shape)))
 
     @torch.no_grad()
-    def initialise(self, generators: Sequence[torch.Generator], *, zero_output: bool) -> None:
+    def initialise(
+        self,
+        generators: Sequence[torch.Generator],
+        *,
+        zero_output: bool,
+        initial: Initial = narrow_normal,
+    ) -> None:
         """Draw the weights lane by lane, each lane from its own generator.
 
-        Weights are truncated normal with standard deviation 0.02 (cut at +-2, so in practice
-        normal), biases 0, LayerNorm 1 and 0. Source: TD-MPC2's released code, and so is the
-        zero output weight of reward and value networks.
+        Biases are 0, LayerNorm is 1 and 0. Source: TD-MPC2's released code, and so is the zero
+        output weight of reward and value networks.
+
+        Args:
+            generators: one per lane.
+            zero_output: the weights of the last layer are 0.
+            initial: draws all others.
         """
         for name, parameter in self.named_parameters():
             if name.startswith("weight"):
                 for lane, generator in zip(parameter, generators, strict=True):
-                    nn.init.trunc_normal_(lane, std=0.02, generator=generator)
+                    initial(lane, generator)
             else:
                 parameter.fill_(1.0 if name.startswith("scale") else 0.0)
         if zero_output:
@@ -257,11 +290,11 @@ class MLP(nn.Module):
             Shape (*stack, rows, widths[-1]).
         """
         *hidden, last = self.layers() if layers is None else layers
-        for layer in hidden:
+        for layer, act in zip(hidden, self._acts, strict=True):
             x = linear(layer, *parts, product=self.product)
             if dropout is not None:
                 x, dropout = dropout(x), None  # before the normalisation, first layer only
-            parts = (mish(_normalised(x, layer)),)
+            parts = (act(_normalised(x, layer)),)
         x = linear(last, *parts, product=self.product)
         return x if self._output is None else self._output(_normalised(x, last))
 

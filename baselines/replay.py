@@ -110,7 +110,14 @@ class Replay:
         """
         starts = self._startable(length)
         low, high = starts[rng.integers(len(starts), size=batch_size)].T
-        begin = rng.integers(low, high)
+        return self.slices(rng.integers(low, high), length)
+
+    def slices(self, begin: NDArray[np.int64], length: int) -> dict[str, NDArray[Any]]:
+        """Copies of ``length`` consecutive rows from each of the rows ``begin`` (batch,) on.
+
+        Returns:
+            Columns of shape (length, batch, ...).
+        """
         place = (begin + np.arange(length)[:, None]) % self._size
         return {name: column[place] for name, column in self._columns.items()}
 

@@ -118,7 +118,11 @@ class Agent(Protocol):
 
 
 class AgentConfig(Protocol):
-    """An agent's frozen settings dataclass; defaults are those of its default preset."""
+    """An agent's frozen settings dataclass; defaults are those of its default preset.
+
+    One with schedules may have ``late()``: the same settings once these have run out, which is
+    what the agent's speed is measured with.
+    """
 
     def expanded(self) -> AgentConfig:
         """The same settings with every value filled in that follows from other settings."""

@@ -85,6 +85,8 @@ class Rehearsal:
         entry, self.task = registry.agent(request["agent"]), registry.task(request["task"])
         self.agent_name = entry.name
         config = variant.configure(entry.presets, request["preset"], request["overrides"])
+        # Most of a training comes after its schedules, which an agent may have, have run out.
+        config = getattr(config, "late", lambda: config)()
         self.config: Any = config.resolved(self.task)
         seeds = range(_SEED, _SEED + lanes)
         self.agent = entry.build(config, self.task, seeds, device=request["device"])

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SUITES = ("dmcontrol", "metaworld", "maniskill2", "myosuite")
 # Found by name only: `toy` is for tests and a first try, `gym` stands for whatever gymnasium has.
 _FURTHER_SUITES = ("toy", "gym")
-AGENTS = ("tdmpc2", "sac", "uniform")
+AGENTS = ("tdmpc2", "tdmpc", "sac", "uniform")
 _HINT = "See `tdmpc2-bench ls tasks`."
 
 

@@ -91,7 +91,7 @@ def test_ls_tasks_takes_patterns(capsys: pytest.CaptureFixture[str]) -> None:
         (["--task", "tag:custm"], "Did you mean 'custom'"),
         (["--suite", "dmcontrl"], "Did you mean 'dmcontrol'"),
         ([], "say what to train on"),
-        (["--task", "toy-point", "--agent", "tdmpc"], "Did you mean 'tdmpc2'"),
+        (["--task", "toy-point", "--agent", "unifrm"], "Did you mean 'uniform'"),
         (["--task", "toy-point", "--agent", "uniform", "--set", "horizon=5"], "agent uniform"),
         (["--task", "toy-point", "--preset", "papr"], "Did you mean 'paper'"),
         (["--task", "toy-point", "--set", "horizn=5"], "Did you mean 'horizon'"),

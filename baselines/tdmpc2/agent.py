@@ -21,7 +21,7 @@ from tdmpc2_bench.baselines.replay import Column, Replay
 from tdmpc2_bench.baselines.tdmpc2 import losses
 from tdmpc2_bench.baselines.tdmpc2.config import ResolvedConfig, TDMPC2Config
 from tdmpc2_bench.baselines.tdmpc2.planner import Planner
-from tdmpc2_bench.baselines.tdmpc2.world_model import WorldModel
+from tdmpc2_bench.baselines.tdmpc2.world_model import PolicySample, WorldModel
 from tdmpc2_bench.errors import BenchError
 from tdmpc2_bench.task import Task
 
@@ -39,7 +39,12 @@ class PlannerCarry:
 
 
 class TDMPC2:
-    """The agent; one lane per seed. Source: TD-MPC2 (arXiv 2310.16828), section 3."""
+    """The agent; one lane per seed. Source: TD-MPC2 (arXiv 2310.16828), section 3.
+
+    TD-MPC, the version before, overrides here what it does otherwise (`baselines.tdmpc.agent`).
+    """
+
+    _policy_eps = _POLICY_EPS
 
     def __init__(
         self, config: ResolvedConfig, task: Task, seeds: Sequence[int], device: torch.device
@@ -55,11 +60,11 @@ class TDMPC2:
             torch.Generator().manual_seed(seeding.integer(seed, task.name, "init"))
             for seed in seeds
         ]
-        self._model = WorldModel(config, task, init).to(device)
+        self._model = self._new_model(init).to(device)
         self._use(self._fastest_kernels())
         self._optimizer = self._model_optimizer()
         self._policy_optimizer = torch.optim.Adam(
-            self._model.policy.parameters(), lr=config.lr, eps=_POLICY_EPS, fused=True
+            self._model.policy.parameters(), lr=config.lr, eps=self._policy_eps, fused=True
         )
         self._scale = torch.ones(self.lanes, device=device)  # running scale S of the values
         self._noise = Noise.seeded(
@@ -73,14 +78,21 @@ class TDMPC2:
         }
         if config.episodic:
             columns["terminated"] = ((), np.bool_)
-        self.replays = tuple(
-            Replay(config.capacity, task.episode_agent_steps, columns) for _ in seeds
-        )
+        self.replays = tuple(self._new_replay(columns) for _ in seeds)
         self._agent_steps = 0
         self._debt = 0  # updates owed
         # Candidate values of training plans that were not numbers and counted as 0: for the log
         # alone, so no part of the state.
         self._num_nan = np.zeros(self.lanes, np.float32)
+
+    def _new_model(self, generators: Sequence[torch.Generator]) -> WorldModel:
+        return WorldModel(self._config, self._task, generators)
+
+    def _new_planner(self) -> Planner:
+        return Planner(self._model, self._config, self.kernels.acting)
+
+    def _new_replay(self, columns: Mapping[str, Column]) -> Replay:
+        return Replay(self._config.capacity, self._task.episode_agent_steps, columns)
 
     def _fastest_kernels(self) -> Kernels:
         config, model = self._config, self._model
@@ -101,7 +113,7 @@ class TDMPC2:
         product = kernels.PRODUCTS[chosen.learning]()
         for network in self._model.networks:
             network.product = product
-        self._planner = Planner(self._model, self._config, chosen.acting)
+        self._planner = self._new_planner()
 
     def _model_optimizer(self) -> torch.optim.Adam:
         model, config = self._model, self._config
@@ -132,7 +144,7 @@ class TDMPC2:
         The first seed_steps + 1 training actions are uniform, as in the released code. Planning
         stores its mean for the next decision, in training and evaluation alike.
         """
-        if mode == "train" and self._agent_steps <= self._config.seed_steps:
+        if mode == "train" and self._acts_at_random():
             uniform = carry.noise.uniform(obs.shape[1], self._task.action_dim)
             return (uniform * 2 - 1).cpu().numpy(), carry, {}
         x = self._tensor(obs)
@@ -142,9 +154,17 @@ class TDMPC2:
             )
             extra = {"num_nan": plan.num_nan.cpu().numpy()} if mode == "train" else {}
             return plan.action.cpu().numpy(), PlannerCarry(plan.mean, carry.noise), extra
-        sample = self._model.act(self._model.encode(x), carry.noise)
+        sample = self._policy_sample(self._model.encode(x), carry.noise, mode)
         action = sample.mean if mode == "mean" else sample.action
         return action.cpu().numpy(), carry, {}
+
+    def _acts_at_random(self) -> bool:
+        return self._agent_steps <= self._config.seed_steps
+
+    def _policy_sample(self, z: Tensor, noise: Noise, mode: str) -> PolicySample:
+        """What the policy alone does at latents z in ``mode``: alike in all of TD-MPC2's."""
+        del mode
+        return self._model.act(z, noise)
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self._device)
@@ -178,11 +198,15 @@ class TDMPC2:
             return
         self._agent_steps += 1
         self._num_nan += step.extra.get("num_nan", 0.0)
+        self._debt += self._owed_for(step)
+
+    def _owed_for(self, step: Step) -> int:
+        """Updates that an agent step makes due: as many as random ones after them, then one."""
+        del step
         seed_steps = self._config.seed_steps
         if self._agent_steps == seed_steps + 1:
-            self._debt += seed_steps
-        elif self._agent_steps > seed_steps:
-            self._debt += 1
+            return seed_steps
+        return 1 if self._agent_steps > seed_steps else 0
 
     def updates_due(self) -> int:
         """Updates owed, once every lane has a completed episode to learn from."""
@@ -191,18 +215,17 @@ class TDMPC2:
 
     def update(self) -> Mapping[str, FloatArray]:
         """Learn from one batch: world model, then policy, then target heads."""
-        config, model = self._config, self._model
         self._debt -= 1
-        loss = losses.model_loss(model, config, self.batch(), self._noise)
+        loss = self._model_loss()
         self._optimizer.zero_grad()
         loss.total.sum().backward()
         grad_norm = clip_grad_norm(
             [p for group in self._optimizer.param_groups for p in group["params"]],
-            config.grad_clip_norm,
+            self._config.grad_clip_norm,
         )
         self._optimizer.step()
         policy = self._update_policy(loss.z)
-        model.update_target()
+        self._update_target()
         self._planner.forget()
         scalars = {
             "loss": loss.total,
@@ -213,24 +236,34 @@ class TDMPC2:
         stacked = torch.stack([value.detach() for value in scalars.values()]).cpu().numpy()
         return {**dict(zip(scalars, stacked, strict=True)), "planner_nans": self._num_nan.copy()}
 
+    def _model_loss(self) -> losses.ModelLoss:
+        """The world model's loss on a fresh batch."""
+        return losses.model_loss(self._model, self._config, self.batch(), self._noise)
+
+    def _update_target(self) -> None:
+        self._model.update_target()
+
     def _update_policy(self, z: Tensor) -> dict[str, Tensor]:
         """One policy step at the rollout's latents (lanes, H + 1, batch, latent_dim)."""
+        loss, scalars = self._policy_loss(z)
+        self._policy_optimizer.zero_grad()
+        loss.sum().backward()
+        grad_norm = clip_grad_norm(
+            list(self._model.policy.parameters()), self._config.grad_clip_norm
+        )
+        self._policy_optimizer.step()
+        return {"policy_loss": loss, "policy_grad_norm": grad_norm, **scalars}
+
+    def _policy_loss(self, z: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The policy's loss (lanes,) at those latents, and what else is worth a log."""
         config, batch_size = self._config, z.shape[2]
         z = z.flatten(1, 2)
         sample = self._model.act(z, self._noise)
         q = losses.policy_values(self._model, config, z, sample.action, self._noise)
         self._update_scale(q[:, :batch_size].detach())
         loss = losses.policy_loss(config, sample, q, self._scale)
-        self._policy_optimizer.zero_grad()
-        loss.sum().backward()
-        grad_norm = clip_grad_norm(list(self._model.policy.parameters()), config.grad_clip_norm)
-        self._policy_optimizer.step()
-        return {
-            "policy_loss": loss,
-            "policy_grad_norm": grad_norm,
-            "scale": self._scale,
-            "entropy": losses.scaled_entropy(config, sample).mean(-1),
-        }
+        entropy = losses.scaled_entropy(config, sample).mean(-1)
+        return loss, {"scale": self._scale, "entropy": entropy}
 
     def _update_scale(self, q: Tensor) -> None:
         """Move S towards the 5 to 95 percentile range of q (lanes, batch), at least 1."""
@@ -240,15 +273,20 @@ class TDMPC2:
     def batch(self) -> losses.Batch:
         """Draw the sub-sequences of one update from every lane's replay."""
         config = self._config
-        slices = [
-            replay.sample(rng, config.batch_size, config.horizon + 1)
-            for replay, rng in zip(self.replays, self._draws, strict=True)
-        ]
+        return self._as_batch(
+            [
+                replay.sample(rng, config.batch_size, config.horizon + 1)
+                for replay, rng in zip(self.replays, self._draws, strict=True)
+            ]
+        )
+
+    def _as_batch(self, slices: Sequence[Mapping[str, NDArray[Any]]]) -> losses.Batch:
+        """Columns (H + 1, batch, ...) drawn from every lane's replay, side by side."""
         columns = {
             name: self._tensor(np.stack([found[name] for found in slices])) for name in slices[0]
         }
         # Row t + 1 holds the action, reward and end of step t, so the first row's are dropped.
-        ends = columns["terminated"][:, 1:].float() if config.episodic else None
+        ends = columns["terminated"][:, 1:].float() if self._config.episodic else None
         return losses.Batch(
             columns["obs"], columns["action"][:, 1:], columns["reward"][:, 1:], ends
         )
@@ -376,7 +414,16 @@ def build(config: TDMPC2Config, task: Task, seeds: Sequence[int], *, device: str
     Raises:
         UsageError: there is no such device.
     """
+    return TDMPC2(config.resolved(task), task, seeds, prepared(device))
+
+
+def prepared(device: str) -> torch.device:
+    """The device of that name, ready for this agent.
+
+    Raises:
+        UsageError: there is no such device.
+    """
     where = tensors.device(device)
     if where.type == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32, as the released code allows
-    return TDMPC2(config.resolved(task), task, seeds, where)
+    return where

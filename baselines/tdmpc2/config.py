@@ -97,13 +97,13 @@ class TDMPC2Config:
         self._check_combinations()
 
     def _check_combinations(self) -> None:
-        latent_dim = self.latent_dim or SIZES[self.size]["latent_dim"]
+        latent_dim = self.latent_dim or self._latent_by_size()
         checks = {
             f"num_q={self.num_q}: two heads are drawn per value, expected at least 2": (
                 self.num_q is None or self.num_q >= 2  # noqa: PLR2004 - said in the message
             ),
             f"simnorm_dim={self.simnorm_dim}: expected a divisor of latent_dim={latent_dim}": (
-                self.latent_norm == "none" or latent_dim % self.simnorm_dim == 0
+                self.latent_norm == "none" or not latent_dim or latent_dim % self.simnorm_dim == 0
             ),
             f"num_bins={self.num_bins}: expected 101, 1 or 0": self.num_bins in {101, 1, 0},
             f"capacity={self.capacity}: expected more rows than horizon={self.horizon}": (
@@ -117,7 +117,7 @@ class TDMPC2Config:
                 self.num_elites <= self.num_samples
             ),
             "actor=det with mpc=off would never explore: keep one of the two": (
-                self.actor == "maxent" or self.mpc
+                self._policy_explores() or self.mpc
             ),
             f"discount={self.discount}: expected a number in (0, 1)": (
                 self.discount is None or 0 < self.discount < 1
@@ -126,6 +126,17 @@ class TDMPC2Config:
         for message, holds in checks.items():
             if not holds:
                 raise UsageError(message)
+
+    def _latent_by_size(self) -> int | None:
+        return SIZES[self.size]["latent_dim"]
+
+    def _policy_explores(self) -> bool:
+        """Whether training with the policy alone tries more than one action."""
+        return self.actor == "maxent"
+
+    def policy_width(self, task: Task) -> int:
+        """Length of the policy network's output: means and raw log standard deviations."""
+        return 2 * task.action_dim
 
     def expanded(self) -> TDMPC2Config:
         """Fill in what the named size says."""
@@ -140,22 +151,30 @@ class TDMPC2Config:
         Raises:
             UsageError: the task's episodes are too short for the horizon.
         """
+        return ResolvedConfig(**self._settings(task))
+
+    def _settings(self, task: Task) -> dict[str, Any]:
+        """All settings by name, nothing left open."""
         if self.horizon > task.episode_agent_steps:
             msg = (
                 f"horizon={self.horizon}: episodes of {task.name} have "
                 f"{task.episode_agent_steps} agent steps, so nothing could be learned"
             )
             raise UsageError(msg)
+        settings = asdict(self.expanded())
+        by_task = self._by_task(task)
+        missing = {name: value for name, value in by_task.items() if settings[name] is None}
+        return {**settings, **missing}
+
+    def _by_task(self, task: Task) -> dict[str, Any]:
+        """What follows from the task where it is not set."""
         extra = EXTRA_ITERATIONS if task.action_dim >= LARGE_ACTION_DIM else 0
-        by_task = {
+        return {
             "discount": task.discount,
             "seed_steps": task.seed_steps,
             "iterations": ITERATIONS + extra,
             "episodic": task.terminates,
         }
-        settings = asdict(self.expanded())
-        missing = {name: value for name, value in by_task.items() if settings[name] is None}
-        return ResolvedConfig(**{**settings, **missing})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +215,7 @@ def widths(config: ResolvedConfig, task: Task) -> dict[str, list[int]]:
         "dynamics": [z_a, *hidden, config.latent_dim],
         "reward": [z_a, *hidden, bins],
         "q": [z_a, *hidden, bins],
-        "policy": [config.latent_dim, *hidden, 2 * task.action_dim],
+        "policy": [config.latent_dim, *hidden, config.policy_width(task)],
     }
     return {**found, "termination": [config.latent_dim, *hidden, 1]} if config.episodic else found
 

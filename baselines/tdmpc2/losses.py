@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tdmpc2_bench.baselines.nets import MLP
 from tdmpc2_bench.baselines.noise import Dropout, Noise
 from tdmpc2_bench.baselines.tdmpc2.config import ResolvedConfig
 from tdmpc2_bench.baselines.tdmpc2.world_model import PolicySample, WorldModel
@@ -75,13 +76,9 @@ def model_loss(model: WorldModel, config: ResolvedConfig, batch: Batch, noise: N
     _, horizon, batch_size, _ = batch.action.shape
     weights = rho_weights(config.rho, horizon, batch.obs.device)
     with torch.no_grad():
-        next_z = model.encode(batch.obs[:, 1:].flatten(1, 2)).unflatten(1, (horizon, batch_size))
+        next_z = encode_later(model.encoder, batch)
         target = td_targets(model, config, batch, next_z, noise)
-
-    latents = [model.encode(batch.obs[:, 0])]
-    for t in range(horizon):
-        latents.append(model.next(latents[-1], batch.action[:, t]))
-    z = torch.stack(latents, dim=1)  # (lanes, H + 1, batch, latent_dim)
+    z = rollout(model, batch)
 
     consistency = (z[:, 1:] - next_z).square().mean((-1, -2)) @ weights
 
@@ -106,6 +103,20 @@ def model_loss(model: WorldModel, config: ResolvedConfig, batch: Batch, noise: N
         parts |= termination_parts(logits, batch.terminated)
         total = total + config.termination_coef * parts["termination_loss"]
     return ModelLoss(total, parts, z.detach())
+
+
+def encode_later(encoder: MLP, batch: Batch) -> Tensor:
+    """Latents of the observations o_1 .. o_H, shape (lanes, H, batch, latent_dim)."""
+    later = batch.obs[:, 1:]
+    return encoder(later.flatten(1, 2)).unflatten(1, later.shape[1:3])
+
+
+def rollout(model: WorldModel, batch: Batch) -> Tensor:
+    """Latents z_0 .. z_H that the model foresees, shape (lanes, H + 1, batch, latent_dim)."""
+    latents = [model.encode(batch.obs[:, 0])]
+    for action in batch.action.unbind(1):
+        latents.append(model.next(latents[-1], action))
+    return torch.stack(latents, dim=1)
 
 
 def termination_parts(logits: Tensor, terminated: Tensor) -> dict[str, Tensor]:
@@ -135,9 +146,16 @@ def policy_values(
     model: WorldModel, config: ResolvedConfig, z: Tensor, action: Tensor, noise: Noise
 ) -> Tensor:
     """Mean of two random online heads, which get no gradient; dropout is active, (lanes, rows)."""
+    return pair_values(model, config, z, action, noise).mean(1)
+
+
+def pair_values(
+    model: WorldModel, config: ResolvedConfig, z: Tensor, action: Tensor, noise: Noise
+) -> Tensor:
+    """Two random online heads with dropout, which get no gradient, shape (lanes, 2, rows)."""
     heads = model.q.heads(noise.pair(model.num_q))
     drops = [dropout(config, noise, z.shape[1]) for _ in heads]
-    return model.values(heads, z, action, drops).mean(1)
+    return model.values(heads, z, action, drops)
 
 
 def policy_loss(config: ResolvedConfig, sample: PolicySample, q: Tensor, scale: Tensor) -> Tensor:

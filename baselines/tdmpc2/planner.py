@@ -7,7 +7,7 @@ is never warm-started), the code is followed.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,6 +28,19 @@ class Plan(NamedTuple):
     mean: Tensor  # (lanes, envs, horizon, action_dim), warm start of the next decision
     std: Tensor  # (lanes, envs, horizon, action_dim)
     num_nan: Tensor  # (lanes, envs) how many candidate values were not numbers and counted as 0
+
+
+class Search(NamedTuple):
+    """How a plan is searched for, where that changes while training or with the method's version.
+
+    The defaults are TD-MPC2's.
+    """
+
+    horizon: int  # agent steps that are looked ahead
+    min_std: float  # least standard deviation of the candidates, and so of exploration
+    momentum: float = 0.0  # share of its previous value that the mean keeps in an iteration
+    judge: Literal["mean", "min"] = "mean"  # of the last value, by two Q-heads
+    clamp: bool = True  # keep the chosen action in [-1, 1]; an environment does so in any case
 
 
 class Path(NamedTuple):
@@ -51,10 +64,17 @@ class Rollout(NamedTuple):
 class Planner:
     """Plans for any number of environments per lane at once; holds no state of its own."""
 
-    def __init__(self, model: WorldModel, config: ResolvedConfig, kernel: Kernel = "torch") -> None:
+    def __init__(
+        self,
+        model: WorldModel,
+        config: ResolvedConfig,
+        kernel: Kernel = "torch",
+        search: Search | None = None,
+    ) -> None:
         """Plan with ``model`` under ``config``, its weights multiplied by ``kernel``."""
         self._model = model
         self._config = config
+        self._search = search or Search(config.horizon, config.min_std)
         self._products = _products(model, config, kernel)
 
     def __call__(
@@ -64,7 +84,7 @@ class Planner:
 
         Args:
             obs: shape (lanes, envs, obs_dim).
-            mean: previous plan's mean, (lanes, envs, horizon, action_dim).
+            mean: previous plan's mean, (lanes, envs, its horizon, action_dim).
             first: shape (lanes, envs), True where an episode begins: no warm start there.
             noise: one generator per lane.
             explore: add noise of the final standard deviation to the chosen action.
@@ -81,10 +101,10 @@ class Planner:
     def _plan(
         self, obs: Tensor, mean: Tensor, first: Tensor, noise: Noise, *, explore: bool
     ) -> Plan:
-        config = self._config
+        config, search = self._config, self._search
         z = self._model.encode(obs)
         proposals = self._follow_policy(z, noise)
-        mean = torch.cat([mean[:, :, 1:], torch.zeros_like(mean[:, :, :1])], dim=2)
+        mean = _later(mean, search.horizon)
         mean = mean.masked_fill(first[..., None, None], 0.0)
         std = torch.full_like(mean, config.max_std)
         num_nan = torch.zeros(obs.shape[:2], device=obs.device)
@@ -95,20 +115,23 @@ class Planner:
             values = values.nan_to_num(0.0)
             elites, weights = self._elites(candidates.actions, values)
             share = (weights / (weights.sum(-1, keepdim=True) + _EPS))[..., None, None]
-            mean = (share * elites).sum(2)
-            std = (share * (elites - mean.unsqueeze(2)).square()).sum(2).sqrt()
-            std = std.clamp(config.min_std, config.max_std)
+            found = (share * elites).sum(2)
+            std = (share * (elites - found.unsqueeze(2)).square()).sum(2).sqrt()
+            std = std.clamp(search.min_std, config.max_std)
+            mean = torch.lerp(found, mean, search.momentum) if search.momentum else found
         action = _draw(elites[:, :, :, 0], weights, noise)
         if explore:
             action = action + std[:, :, 0] * noise.normal(*action.shape[1:])
-        return Plan(action.clamp(-1, 1), mean, std, num_nan)
+        if search.clamp:
+            action = action.clamp(-1, 1)
+        return Plan(action, mean, std, num_nan)
 
     def _follow_policy(self, z: Tensor, noise: Noise) -> Rollout:
         """Sequences of the policy prior; the same in all iterations, so followed only once."""
         split = (z.shape[1], self._config.num_pi_trajs)  # envs, candidates of each
         path = _beginning(z.repeat_interleave(self._config.num_pi_trajs, dim=1))
         actions = []
-        for _ in range(self._config.horizon):
+        for _ in range(self._search.horizon):
             actions.append(self._model.act(path.z, noise).action)
             path = self._follow(path, actions[-1])
         return _rollout(torch.stack(actions, dim=2), path, split)
@@ -146,14 +169,16 @@ class Planner:
     def _values(self, candidates: Rollout, noise: Noise) -> Tensor:
         """Rewards plus the discounted value at the end, shape (lanes, envs, candidates).
 
-        The value is the mean of two random online heads at a sampled action; the pair of a lane
-        is drawn afresh for every iteration and shared by all its candidates.
+        The value is the mean (or minimum) of two random online heads at a sampled action; the pair
+        of a lane is drawn afresh for every iteration and shared by all its candidates.
         """
         z = candidates.z.flatten(1, 2)
         action = self._model.act(z, noise).action
         heads = self._model.q.heads(noise.pair(self._model.num_q))
-        last = self._model.values(heads, z, action).mean(1).view_as(candidates.rewards)
-        discount = self._config.discount**self._config.horizon
+        values = self._model.values(heads, z, action)
+        last = values.mean(1) if self._search.judge == "mean" else values.amin(1)
+        last = last.view_as(candidates.rewards)
+        discount = self._config.discount**self._search.horizon
         return candidates.rewards + discount * candidates.alive * last
 
     def _elites(self, actions: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -176,6 +201,13 @@ def _products(model: WorldModel, config: ResolvedConfig, kernel: Kernel) -> dict
         product: Product = Packed(torch.bfloat16)
         return dict.fromkeys([*repeated, model.q], product)
     return dict.fromkeys(repeated, PRODUCTS[kernel]())
+
+
+def _later(mean: Tensor, horizon: int) -> Tensor:
+    """The previous mean (lanes, envs, its horizon, action_dim) one step later, zeros behind it."""
+    known = mean[:, :, 1 : horizon + 1]
+    lanes, envs, steps, action_dim = known.shape
+    return torch.cat([known, mean.new_zeros(lanes, envs, horizon - steps, action_dim)], dim=2)
 
 
 def _beginning(z: Tensor) -> Path:

@@ -165,9 +165,9 @@ def kill_sac(root: Path, faults: list[Fault], **settings: Any) -> None:
 
 
 def kill_tdmpc2(root: Path, faults: list[Fault], **settings: Any) -> None:
-    """Train TD-MPC2 as `kill_learner` does."""
+    """Train TD-MPC2, or its relative, undisturbed and disturbed; all faults must hit."""
     pytest.importorskip("torch", reason="TD-MPC2 needs torch")
-    kill_learner(root, faults, agent="tdmpc2", preset="paper", **settings)
+    kill_learner(root, faults, **{"agent": "tdmpc2", "preset": "paper", **settings})
 
 
 def kill_learner(root: Path, faults: list[Fault], **settings: Any) -> None:
@@ -227,3 +227,39 @@ def test_tdmpc2_continues_bit_for_bit_on_dm_control(tmp_path: Path, task: str) -
         Fault(where="checkpoint", number=8),
     ]
     kill_tdmpc2(tmp_path, faults, task=task, steps=1_240, eval_every=1_100, overrides=overrides)
+
+
+# TD-MPC learns after its episodes, so that whole bursts of updates are interrupted.
+TINY_TDMPC = {name: value for name, value in TINY.items() if name != "size"}
+
+
+@pytest.mark.slow
+def test_tdmpc_continues_bit_for_bit(tmp_path: Path) -> None:
+    """Bursts of 40 and 20 updates; priorities and schedules are part of what continues."""
+    faults = [
+        Fault(where="update", number=20, signals=("SIGTERM",)),  # in the burst after seeding
+        Fault(where="update", number=35, delay=0.02),
+        Fault(where="checkpoint", number=5),
+        Fault(where="evaluate", number=10),
+    ]
+    overrides = {**TINY_TDMPC, "seed_steps": 40, "schedule_steps": 80}
+    settings = {"steps": 200, "eval_every": 60, "overrides": overrides}
+    kill_tdmpc2(tmp_path, faults, agent="tdmpc", **settings)
+
+
+@pytest.mark.slow
+def test_tdmpc_continues_bit_for_bit_on_dm_control(tmp_path: Path) -> None:
+    """The first episode is random, the second is planned, and each ends in a burst of updates."""
+    pytest.importorskip("dm_control", reason="the task's simulator")
+    overrides = {**TINY_TDMPC, "seed_steps": 300, "schedule_steps": 700, "capacity": 800}
+    faults = [
+        Fault(where="update", number=150),
+        Fault(where="act", number=300, signals=("SIGTERM",)),
+        Fault(where="update", number=250, delay=0.05),
+        Fault(where="evaluate", number=300, signals=("SIGTERM", "SIGUSR2")),
+        Fault(where="checkpoint", number=8),
+    ]
+    kill_tdmpc2(
+        tmp_path, faults, agent="tdmpc", task="pendulum-swingup", steps=2_200,
+        eval_every=1_100, overrides=overrides,
+    )  # fmt: skip
