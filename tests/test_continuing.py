@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from tdmpc2_bench import checkpoint, done, ownership, record, registry, status
 from tdmpc2_bench.celldir import AttemptDir
 from tdmpc2_bench.errors import DamagedFile
+from tdmpc2_bench.index import load
 from tdmpc2_bench.job import Job, StopRequest
-from tdmpc2_bench.results import load
 from tdmpc2_bench.runner import train
 from tdmpc2_bench.suites.toy_simulation import Point
 
