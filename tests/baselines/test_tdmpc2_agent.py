@@ -12,6 +12,7 @@ import plain
 import pytest
 import torch
 from numpy.typing import NDArray
+from states import equal
 from torch import Tensor
 
 from tdmpc2_bench.agent import FloatArray, Step
@@ -110,17 +111,6 @@ class World:
         """Take steps without any update."""
         for _ in range(count):
             self.step()
-
-
-def equal(one: Any, other: Any) -> bool:
-    """Whether two nested states are bit for bit the same."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(equal, one, other))
-    if isinstance(one, np.ndarray):
-        return one.dtype == other.dtype and np.array_equal(one, other)
-    return bool(one == other)
 
 
 # Schedule

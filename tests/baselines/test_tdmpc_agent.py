@@ -12,6 +12,7 @@ import plain_tdmpc
 import pytest
 import torch
 from numpy.typing import NDArray
+from states import equal
 
 from tdmpc2_bench import registry
 from tdmpc2_bench.agent import FloatArray, Step
@@ -92,17 +93,6 @@ class World:
             self.agent.update()
             count += 1
         return count
-
-
-def equal(one: Any, other: Any) -> bool:
-    """Whether two nested states are bit for bit the same."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(equal, one, other))
-    if isinstance(one, np.ndarray):
-        return one.dtype == other.dtype and np.array_equal(one, other)
-    return bool(one == other)
 
 
 # Schedules

@@ -10,6 +10,7 @@ import numpy as np
 import plain
 import pytest
 import torch
+from states import equal
 from torch import Tensor
 
 from tdmpc2_bench import checkpoint
@@ -78,17 +79,6 @@ class World:
             self.step()
             while learn and self.agent.updates_due():
                 self.agent.update()
-
-
-def equal(one: Any, other: Any) -> bool:
-    """Whether two nested states are bit for bit the same."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(equal, one, other))
-    if isinstance(one, np.ndarray):
-        return one.dtype == other.dtype and np.array_equal(one, other)
-    return bool(one == other)
 
 
 # Schedule
