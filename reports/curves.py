@@ -95,7 +95,7 @@ def _draw_bands(axes: Axes, rows: pd.DataFrame, style: Style, scale: int) -> Non
     seeds = rows["seeds"].max()
     axes.plot(
         x, rows["value"], color=style.colour, linestyle=style.dash, linewidth=1.8,
-        label=f"{style.name} ({seeds} seeds)",
+        marker="o", markersize=3, label=f"{style.name} ({seeds} seeds)",
     )  # fmt: skip
 
 

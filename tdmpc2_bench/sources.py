@@ -73,22 +73,32 @@ def load(name: str) -> Source:
 def published_beside(others: Sequence[Source]) -> Source:
     """The published results of the agents and tasks that there are other results of.
 
+    They go as far in training as the others: to the first published step that none is beyond.
+
     Raises:
         UsageError: nothing is published of these agents.
     """
-    source = load(PUBLISHED)
+    source, bands = load(PUBLISHED), published.curves()
     agents = {agent for one in others for agent in one.table["agent"].unique()}
-    tasks = {task for one in others for task in one.table["task"].unique()}
-
-    def chosen(rows: pd.DataFrame) -> pd.DataFrame:
-        return rows[rows["agent"].isin(agents) & rows["task"].isin(tasks)]
-
-    table = chosen(source.table)
+    reached: dict[str, int] = {}
+    for one in others:
+        for task, step in one.table.groupby("task")["env_step"].max().items():
+            reached[str(task)] = max(reached.get(str(task), 0), int(step))
+    table = _as_far(source.table[source.table["agent"].isin(agents)], reached)
+    bands = _as_far(bands[bands["agent"].isin(agents)], reached)
     if table.empty:
         known = ", ".join(sorted(source.table["agent"].unique()))
         msg = f"nothing is published of {', '.join(sorted(agents))}; there is: {known}"
         raise UsageError(msg)
-    return replace(source, table=table, bands=chosen(published.curves()))
+    return replace(source, table=table, bands=bands)
+
+
+def _as_far(rows: pd.DataFrame, reached: Mapping[str, int]) -> pd.DataFrame:
+    """Rows of the tasks reached, up to the first step at or beyond what was reached."""
+    rows = rows[rows["task"].isin(list(reached))]
+    beyond = rows[rows["env_step"] >= rows["task"].map(reached)]
+    end = rows["task"].map(beyond.groupby("task")["env_step"].min())
+    return rows[end.isna() | (rows["env_step"] <= end)]
 
 
 def _experiment(name: str, folder: Path, columns: tuple[str, ...]) -> Source:

@@ -6,6 +6,8 @@ import pytest
 
 pd = pytest.importorskip("pandas")
 
+import long_tables  # noqa: E402
+
 from tdmpc2_bench import published, sources  # noqa: E402
 from tdmpc2_bench.cli import call  # noqa: E402
 from tdmpc2_bench.errors import UsageError  # noqa: E402
@@ -77,3 +79,18 @@ def test_published_bands_hold_their_own_seeds() -> None:
     source = sources.load("published:sac")
     assert source.bands is not None and set(source.bands["agent"]) == {"sac"}
     assert set(published.AGENTS) >= {"tdmpc2", "sac", "dreamerv3", "tdmpc"}
+
+
+def test_published_results_beside_others_go_as_far_as_these() -> None:
+    ours = long_tables.table(
+        lambda *_: 0.5, tasks=["walker-walk", "dog-run"], steps=(0, 60_000, 120_000)
+    )
+    ours = ours[(ours["task"] == "dog-run") | (ours["env_step"] < 100_000)]
+    found = sources.published_beside([long_tables.source("runs/x", ours)])
+    ends = found.table.groupby("task")["env_step"].max().to_dict()
+    assert ends == {"walker-walk": 100_000, "dog-run": 250_000}
+    assert found.bands is not None
+    assert found.bands.groupby("task")["env_step"].max().to_dict() == {
+        "walker-walk": 100_000, "dog-run": 200_000,
+    }  # fmt: skip
+    assert set(found.table["agent"]) == {"tdmpc2"}
