@@ -91,7 +91,7 @@ def test_an_agents_settings_come_before_those_for_all_and_options_before_both() 
         ("tasks: 3", "tasks: expected one or more names"),
         ("tasks: []", "say what to train on"),
         ("tasks: toy-point\nagents: []", "agents: expected at least one"),
-        ("tasks: toy-point\nagents: [tdmpc3]", "Did you mean 'tdmpc2'"),
+        ("tasks: toy-point\nagents: [tdmpc2x]", "Did you mean 'tdmpc2'"),
         ("tasks: toy-point\nagents: [{nam: tdmpc2}]", "Did you mean 'name'"),
         ("tasks: toy-point\nagents: [{set: {}}]", "expected a name like tdmpc2"),
         ("tasks: toy-point\nagents: [7]", "agents: expected one or more names"),
