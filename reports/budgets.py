@@ -27,7 +27,8 @@ STEPS = {
 COMMON = "common"
 LAST = "last"
 MEANING = {
-    COMMON: "the last environment step that all lines with the task have got to",
+    COMMON: "the last environment step that more than half of the seeds of every line with the "
+    "task have got to",
     LAST: "the last evaluation of every run, wherever that was",
 }
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CAPTION = (
     "Interquartile mean of normalised scores over {group} against what a run had taken by then, on "
-    "average over {runs} runs: hours of wall time, evaluations included and pauses not, as the "
+    "average over {runs} runs: wall time, evaluations included and pauses not, as the "
     "cells were trained (compare only what was trained on equal machines); and updates. {bands}"
 )
 NEEDS = "no cell has a training log (imported and published results have none)"

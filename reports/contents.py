@@ -69,14 +69,17 @@ def _notes(findings: Findings) -> tuple[str, ...]:
 
 
 def _missing(findings: Findings) -> Iterator[str]:
-    """What lines lack at the common step, of all tasks that any of them has."""
-    if findings.main is None:
-        return
-    rows = findings.summary
-    rows = rows[(rows["group"] == findings.main.name) & (rows["budget"] == COMMON)]
-    for row in rows[(rows["statistic"] == "iqm") & (rows["missing"] > 0)].to_dict("records"):
-        missing, runs = int(row["missing"]), int(row["runs"])
-        yield f"{row['line']}: {missing} of {missing + runs} runs have no result at the common step"
+    """Which seeds lines lack at the common step, and which tasks do not get to one."""
+    rows = findings.by_task[findings.by_task["budget"] == COMMON]
+    for line in findings.lines:
+        of_line = rows[rows["line"] == line.label]
+        lacking = int(of_line["missing"].sum())
+        if lacking:
+            runs = lacking + int(of_line["seeds"].sum())
+            yield f"{line.label}: {lacking} of {runs} runs have no result at the common step"
+    apart = [task for task in findings.tasks if task not in set(rows["task"])]
+    if apart:
+        yield f"no step at which all lines have a result, so left out there: {', '.join(apart)}"
 
 
 def _line(line: Line, findings: Findings) -> LineInfo:
@@ -149,13 +152,13 @@ def _verdicts(findings: Findings) -> Iterator[Table]:
             name="verdicts",
             title="Over groups of tasks",
             columns=_columns(
-                "line", "reference", "group", "verdict", "difference", "P(better)", "p", "A/A",
-                "over",
+                "line", "reference", "group", "verdict", "difference", "p (t)", "p (permutation)",
+                "P(better)", "A/A", "over",
             ),
             rows=tuple(groups),
-            caption=f"{method.describe()} Brackets: 90% limits of the difference of mean scores. "
-            "P(better): that a run beats one of the reference. p: permutation test, seeds are the "
-            "unit. A/A: how often the test finds a difference between the reference and itself.",
+            caption=f"{method.describe()} P(better): that a run beats one of the reference on a "
+            "task drawn at random. A/A: how often the t test finds a difference between the "
+            "reference and itself.",
         )  # fmt: skip
     tasks = [_task(pair, one) for pair in pairs for one in pair.tasks]
     if tasks:
@@ -170,7 +173,16 @@ def _verdicts(findings: Findings) -> Iterator[Table]:
 
 
 def _columns(*names: str) -> tuple[Column, ...]:
-    numbers = {"difference", "P(better)", "p", "A/A", "score", "range", "env step"}
+    numbers = {
+        "difference",
+        "p (t)",
+        "p (permutation)",
+        "P(better)",
+        "A/A",
+        "score",
+        "range",
+        "env step",
+    }
     return tuple(Column(name, "number" if name in numbers else "text") for name in names)
 
 
@@ -184,7 +196,7 @@ def _group(pair: Pair, one: GroupComparison) -> Row:
         Cell(theme.group_name(one.group)),
         Cell(one.verdict, tone=_TONES[one.verdict]),
         difference if one.p is not None else Cell(None),
-        *(Cell(value) for value in (one.improvement, one.p, one.control)),
+        *(Cell(value) for value in (one.p, one.p_permutation, one.improvement, one.control)),
         Cell(f"{counted(one.tasks, one.tasks, 'task')}, {one.seeds} seeds or more"),
     )
     return Row(cells, lines=(pair.line,))

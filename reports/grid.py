@@ -107,7 +107,11 @@ def _panel(axes: Axes, rows: pd.DataFrame, styles: dict[str, Style], scale: int)
             x, part["low"] / divisor, part["high"] / divisor,
             color=style.colour, alpha=theme.SHADE, linewidth=0,
         )  # fmt: skip
-        axes.plot(x, part["value"] / divisor, color=style.colour, linestyle=style.dash)
+        alone = "o" if len(part) == 1 else ""  # a line needs two points
+        axes.plot(
+            x, part["value"] / divisor, color=style.colour, linestyle=style.dash, marker=alone,
+            markersize=3,
+        )  # fmt: skip
     if rows["top"].notna().all():
         axes.set_ylim(-0.02, 1.05)
         axes.set_yticks([0, 0.5, 1])

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tdmpc2_bench.reports import panels, theme
 from tdmpc2_bench.reports.budgets import COMMON, MEANING
+from tdmpc2_bench.reports.findings import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 CAPTION = (
     "How likely a run of the first beats a run of the second on a task drawn at random from those "
     "that both have, at the common step ({meaning}); a tie counts half. It tells how often, "
-    "not by how much. Bars: {method}."
+    "not by how much. {over}. Bars: {method}."
 )
 NEEDS = "there are no two lines with scores on the same tasks"
 _NAME = 26  # characters of a line's name
@@ -44,7 +45,20 @@ def data(findings: Findings) -> pd.DataFrame:
 
 def caption(findings: Findings) -> str:
     """What the figure shows."""
-    return CAPTION.format(meaning=MEANING[COMMON], method=findings.method)
+    return CAPTION.format(meaning=MEANING[COMMON], over=_over(findings), method=findings.method)
+
+
+def _over(findings: Findings) -> str:
+    """On how many tasks and runs the pairs of the main group rest."""
+    if findings.main is None or findings.improvement.empty:
+        return "no tasks"
+    rows = findings.improvement
+    rows = rows[rows["group"] == findings.main.name]
+    if rows.empty:
+        return "no tasks"
+    runs = pd.concat([rows["runs"], rows["other_runs"]])
+    tasks = counted(int(rows["tasks"].min()), int(rows["tasks"].max()), "task")
+    return f"{tasks}, {counted(int(runs.min()), int(runs.max()), 'run')} a line"
 
 
 def draw(findings: Findings) -> Figure:
@@ -61,7 +75,8 @@ def draw(findings: Findings) -> Figure:
             for row in rows[rows["group"] == group].to_dict("records"):
                 place, colour = places[row["line"], row["other"]], styles[row["line"]].colour
                 ends = [row["low"], row["high"]]
-                axes.plot(ends, [place, place], color=colour, linewidth=5, alpha=0.5)
+                axes.plot(ends, [place, place], color=colour, linewidth=5, alpha=0.5,
+                          solid_capstyle="butt")  # fmt: skip
                 axes.plot(row["value"], place, "|", color="black", markersize=9)
             axes.set_xlim(0, 1)
             axes.set_ylim(min(places.values()) - 0.6, 0.6)

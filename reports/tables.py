@@ -34,7 +34,8 @@ def aggregates(findings: Findings) -> Table:
         cells = [_interval(found.loc[name].to_dict()) for name in statistics]
         texts.append([theme.group_name(str(group)), str(label), *cells, covered(part.iloc[0])])
     caption = (
-        f"Normalised scores at the common step: {MEANING[COMMON]}. In brackets: {findings.method}."
+        f"Normalised scores at the common step: {MEANING[COMMON]}. In brackets: {findings.method}. "
+        "Lines over other tasks (see the last column) do not compare: `compare` takes shared ones."
     )
     return Table("aggregates", caption, columns, texts, findings.summary)
 

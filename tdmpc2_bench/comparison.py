@@ -22,7 +22,7 @@ from tdmpc2_bench.errors import UsageError
 from tdmpc2_bench.groups import Group
 from tdmpc2_bench.lines import Line
 
-_TRIALS = 200  # of the A/A control
+_TRIALS = 400  # of the A/A control
 WIDENED = 0.05  # score by which the reference's range is widened on either side
 STATISTICS = {
     "iqm": aggregate.iqm,
@@ -48,12 +48,15 @@ class Method:
     seed: int = 1  # of resamples and relabellings
 
     def describe(self) -> str:
-        """One sentence."""
+        """Tell it in words."""
         of = "the last evaluation" if self.last == 1 else f"the mean of the last {self.last}"
         return (
-            f"Scores: {of} at the last environment step that lines have in common, task by task. "
-            f"Intervals: {self.level:.0%}, stratified bootstrap over seeds, {self.reps} resamples, "
-            f"seed {self.seed}. Equivalence margin {self.margin:g} score."
+            f"Scores: {of} at the last environment step that lines have in common, task by task; "
+            f"published ones are those recorded nearest, within 100,000 steps. Intervals of lines: "
+            f"{self.level:.0%}, stratified bootstrap over seeds, {self.reps} resamples, seed "
+            f"{self.seed}. Differences: 90% limits of a stratified t interval; a match has its "
+            f"limits within {self.margin:g} of a score. A/A: {_TRIALS} trials. Tasks: the "
+            f"range of the reference's seeds, widened by {WIDENED:g}."
         )
 
 
@@ -82,13 +85,14 @@ class GroupComparison:
     difference: float  # of mean scores, line less reference
     low: float  # 90 % limits of the difference: inside the margin they make a match
     high: float
-    p: float | None  # of the stratified permutation test; None where there is nothing to test
+    p: float | None  # of the t test behind better and worse; None where there is nothing to test
+    p_permutation: float | None  # of the stratified permutation test, which assumes less
     improvement: float | None  # probability that a run beats one of the reference
     tasks: int  # compared
     left_out: int  # tasks of the group that one side lacks or has fewer than 2 seeds of
     seeds: int  # the fewest of a task compared, on either side
     control: float | None  # how often the test finds a difference between the reference and itself
-    seeds_needed: int | None  # to find a difference as large as the margin, with power 0.8
+    seeds_needed: int | None  # where inconclusive: to find one as large as the margin, power 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +111,7 @@ class Standing:
 
     group: str
     line: str
-    values: Mapping[str, tuple[float, float, float]]  # statistic -> value, low, high
+    values: Mapping[str, tuple[float, float, float]]  # statistic -> value, low, high; NaN: 1 seed
     coverage: Coverage
 
 
@@ -151,6 +155,9 @@ def compare(
     if published:
         read.append(sources.published_beside(read))
     found, warnings = lines.of(read)
+    if method.last > 1 and any(line.bands is not None for line in found):
+        msg = f"last={method.last}: published results have single records only, leave it at 1"
+        raise UsageError(msg)
     pairs, unpaired = pair_up(found, method, only_same_agent=published)
     stand = tuple(standings(found, method))
     warnings += [] if stand else ["there is no task that all lines have: nothing to rank"]
@@ -220,13 +227,13 @@ def _standing(
     draws = bootstrap.Resamples.draw(
         rng, runs=scores.shape[0], tasks=scores.shape[1], seed=method.seed, reps=method.reps
     )
+    coverage = line.coverage([*steps], scores)
     values = {}
     for name, statistic in STATISTICS.items():
         found = bootstrap.interval(statistic, (scores, draws), level=method.level)
-        values[name] = (float(found.point), float(found.low), float(found.high))
-    return Standing(
-        group=group.name, line=line.label, values=values, coverage=line.coverage([*steps], scores)
-    )
+        limits = (found.low, found.high) if coverage.seeds_max > 1 else (math.nan, math.nan)
+        values[name] = (float(found.point), float(limits[0]), float(limits[1]))
+    return Standing(group=group.name, line=line.label, values=values, coverage=coverage)
 
 
 def compare_pair(line: Line, reference: Line, method: Method) -> Pair:
@@ -270,8 +277,11 @@ def _described_step(line: Line, reference: Line, task: str) -> int | None:
         step = lines.common_step([line, reference], task)
         return step or None
     of_task = reference.bands["task"] == task
-    steps = np.sort(reference.bands.loc[of_task, "env_step"].to_numpy(np.int64))
-    has = np.any([np.isfinite(curve.at(steps)) for curve in line.curves[task]], axis=0)
+    known = [reference.bands.loc[of_task, "env_step"].to_numpy(np.int64)]
+    known += [curve.steps for curve in reference.curves[task]]
+    steps = np.unique(np.concatenate(known))
+    curves = line.curves[task]
+    has = np.sum([np.isfinite(curve.at(steps)) for curve in curves], axis=0) > len(curves) // 2
     common = steps[has & (steps > 0)]
     return int(common[-1]) if len(common) else None
 
@@ -286,8 +296,9 @@ def _range(reference: Line, task: str, step: int, method: Method) -> tuple[float
     low, high, seeds = -math.inf, math.inf, 0
     if reference.bands is not None:
         bands = reference.bands
-        row = bands[(bands["task"] == task) & (bands["env_step"] == step)].iloc[0]
-        low, high, seeds = float(row["min_score"]), float(row["max_score"]), int(row["n_seeds"])
+        there = bands[(bands["task"] == task) & (bands["env_step"] == step)]
+        for row in there[["min_score", "max_score", "n_seeds"]].to_numpy(np.float64):
+            low, high, seeds = float(row[0]), float(row[1]), int(row[2])
     if len(scores) >= seeds:
         return float(scores.min()), float(scores.max()), len(scores)
     return low, high, seeds
@@ -324,19 +335,22 @@ def _p_values(
 def _group(line: Line, reference: Line, group: Group, method: Method) -> GroupComparison:
     common = {task: lines.common_step([line, reference], task) for task in group.tasks}
     steps = {task: [step] for task, step in common.items() if step}
-    x, y = (one.scores(steps, last=method.last)[0] for one in (line, reference))
+    x, y = (_at(one, steps, method) for one in (line, reference))
     enough = np.minimum(_seeds(x), _seeds(y)) >= equivalence.FEWEST_SEEDS
     x, y = x[:, enough], y[:, enough]
     found = equivalence.equivalence(x, y, margin=method.margin)
-    tests: dict[str, Any] = dict.fromkeys(("p", "improvement", "control", "seeds_needed"))
+    names = ("p", "p_permutation", "improvement", "control", "seeds_needed")
+    tests: dict[str, Any] = dict.fromkeys(names)
     if found.verdict != "not enough":
         rng = seeding.stream(method.seed, "relabelling", line.label, reference.label, group.name)
         tested = significance.compare(x, y, rng)
+        open_ = found.verdict == "inconclusive"
         tests = {
-            "p": tested.p,
+            "p": found.p_difference,
+            "p_permutation": tested.p,
             "improvement": tested.improvement,
             "control": significance.aa_control(y, _p_difference, rng, trials=_TRIALS).rate,
-            "seeds_needed": _seeds_needed(x, y, method.margin),
+            "seeds_needed": _seeds_needed(x, y, method.margin) if open_ else None,
         }
     return GroupComparison(
         group=group.name,
@@ -349,6 +363,11 @@ def _group(line: Line, reference: Line, group: Group, method: Method) -> GroupCo
         seeds=found.seeds,
         **tests,
     )
+
+
+def _at(line: Line, steps: Mapping[str, Sequence[int]], method: Method) -> Scores:
+    """Scores at one step of each task, shape (runs, tasks); there may be no task."""
+    return line.scores(steps, last=method.last)[0] if steps else np.empty((1, 0))
 
 
 def _p_difference(x: Scores, y: Scores) -> float:

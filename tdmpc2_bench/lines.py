@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +38,15 @@ class Curve:
     values: Floats  # of the task's metric, raw
     interval: int  # environment steps between evaluations: how long a value may be carried
     diverged: bool  # then its last value stands for all that would have followed
+    end: int | None  # the last step that the line was evaluated at here; None: all seeds diverged
 
     def at(self, steps: Steps, *, last: int = 1) -> Floats:
         """Scores at some environment steps; NaN where none stands for one.
 
         An evaluation stands for the steps from its own on until one interval later, or the next
-        evaluation; that before a divergence for all later ones. Nothing is extrapolated.
+        evaluation; that before a divergence for all later ones. So a seed that ended an interval
+        before the others of its line counts with them; but nothing stands for a step beyond the
+        last one that any of them was evaluated at.
 
         Args:
             steps: shape (n,).
@@ -56,6 +59,8 @@ class Curve:
         found = on_grid(self.steps, means, steps, self.interval)
         if self.diverged:
             found[steps > self.steps[-1]] = means[-1]
+        if self.end is not None:
+            found[steps > self.end] = np.nan
         return found
 
 
@@ -120,7 +125,8 @@ class Line:
 def common_step(lines: Sequence[Line], task: str) -> int | None:
     """The last environment step at which all of ``lines`` have a score on a task, if there is one.
 
-    A line has one where any of its seeds has; a step is one that some seed was evaluated at.
+    A line has one where more than half of its seeds have; a step is one that some seed was
+    evaluated at. So neither a seed that stopped early nor one that went on alone decides.
     """
     of_lines = [line.curves.get(task, ()) for line in lines]
     evaluated = [curve.steps for curves in of_lines for curve in curves]
@@ -128,7 +134,8 @@ def common_step(lines: Sequence[Line], task: str) -> int | None:
         return None
     steps = np.unique(np.concatenate(evaluated))
     for curves in of_lines:
-        steps = steps[np.any([np.isfinite(curve.at(steps)) for curve in curves], axis=0)]
+        scored = np.sum([np.isfinite(curve.at(steps)) for curve in curves], axis=0)
+        steps = steps[scored > len(curves) // 2]
     return int(steps[-1]) if len(steps) else None
 
 
@@ -233,6 +240,12 @@ def _curves(table: pd.DataFrame, intervals: Mapping[str, int]) -> dict[str, tupl
         gaps = np.diff(steps)
         interval = intervals.get(task, int(np.median(gaps)) if len(gaps) else 0)
         diverged = status[-1] == "diverged"
-        curve = Curve(task, int(seed), steps, scores, values, interval, bool(diverged))
+        curve = Curve(task, int(seed), steps, scores, values, interval, bool(diverged), None)
         found.setdefault(task, []).append(curve)
-    return {task: tuple(curves) for task, curves in found.items()}
+    return {task: _ended(curves) for task, curves in found.items()}
+
+
+def _ended(curves: Sequence[Curve]) -> tuple[Curve, ...]:
+    """The seeds of a task, each knowing how far the line has got with it."""
+    end = max((int(one.steps[-1]) for one in curves if not one.diverged), default=None)
+    return tuple(replace(one, end=end) for one in curves)

@@ -66,6 +66,39 @@ def test_few_tasks_or_single_seeds_are_not_enough(monkeypatch: pytest.MonkeyPatc
     assert (group.verdict, group.tasks, group.left_out) == ("not enough", 1, 7)
 
 
+def test_lines_that_never_meet_have_no_common_point_and_no_verdict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    early = table(constant([0.5] * 3), tasks=[WALK], steps=(0, 10_000))
+    late = table(constant([0.5] * 3), tasks=[WALK], steps=(100_000, 200_000))
+    found = compared(monkeypatch, early, late)
+    assert [one.verdict for one in found.pairs[0].tasks] == ["no common point"]
+    assert [(one.verdict, one.left_out) for one in found.pairs[0].groups] == [("not enough", 1)]
+    assert found.standings == () and "nothing to rank" in found.warnings[-1]
+
+
+def test_a_line_is_not_judged_at_a_step_that_it_has_not_reached() -> None:
+    ours = table(lambda _t, _s, step: step / 1e6, tasks=[WALK], steps=range(0, 400_001, 100_000))
+    (line, reference), _ = lines.of([source("ours", ours), sources.load("published:tdmpc2")])
+    (task,) = comparison.compare_pair(line, reference, QUICK).tasks
+    assert task.env_step == 300_000  # published at 300,000 and 500,000
+
+
+def test_single_seeds_have_no_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = table(constant([0.5]), tasks=[WALK], seeds=[1])
+    found = compared(monkeypatch, one, table(constant([0.4, 0.6]), tasks=[WALK], seeds=[1, 2]))
+    alone, several = (
+        next(row for row in found.standings if row.line == f"tdmpc2 ({name})")
+        for name in ("ours", "theirs")
+    )
+    assert np.isnan(alone.values["mean"][1:]).all() and np.isfinite(several.values["mean"]).all()
+
+
+def test_means_of_several_evaluations_are_refused_beside_published_records() -> None:
+    with pytest.raises(UsageError, match="leave it at 1"):
+        comparison.compare(["published:sac", "published:tdmpc"], method=Method(last=3))
+
+
 def test_a_single_seed_of_a_single_task_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     one = table(constant([0.5]), tasks=[WALK], seeds=[1])
     (group, *_) = compared(monkeypatch, one, one).pairs[0].groups
@@ -107,8 +140,7 @@ def test_lines_are_compared_at_steps_that_both_have(monkeypatch: pytest.MonkeyPa
     short = table(rising, tasks=[WALK], steps=(0, 100_000))
     far = table(rising, tasks=[WALK], steps=range(0, 900_001, 100_000))
     (task,) = compared(monkeypatch, short, far).pairs[0].tasks
-    # The short line's last value stands for one interval; the other's own value is taken there.
-    assert task.env_step == 200_000 and task.high == pytest.approx(0.2)
+    assert task.env_step == 100_000 and task.high == pytest.approx(0.1)
 
 
 def test_standings_are_over_shared_tasks_best_first_with_coverage(
@@ -183,7 +215,7 @@ def test_the_command_prints_verdicts_and_how_they_were_reached(
     assert call(arguments) == 0
     text = capsys.readouterr().out
     assert "tdmpc2 (published), compared with sac (published)" in text
-    assert "50 resamples, seed 1" in text and "not enough" in text
+    assert "50 resamples, seed 1" in text and "better" in text
     assert call([*arguments, "--by-task"]) == 0
     assert "dog-run" in capsys.readouterr().out
 
@@ -195,9 +227,9 @@ def test_json_is_json_and_fail_on_decides_the_exit_code(
     assert call([*arguments, "--fail-on", "worse,below"]) == 0
     found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     verdicts = {group["group"]: group["verdict"] for group in found["pairs"][0]["groups"]}
-    assert verdicts["all"] == "better" and verdicts["maniskill2"] == "not enough"
-    assert call([*arguments, "--fail-on", "not-enough"]) == 2
-    assert "maniskill2: not enough" in capsys.readouterr().err
+    assert verdicts["all"] == "better"
+    assert call([*arguments, "--fail-on", "worse,no-common-point,above"]) == 2
+    assert "dog-run: above" in capsys.readouterr().err
     assert call([*arguments, "--fail-on", "wrose"]) == 1
     assert "Did you mean 'worse'?" in capsys.readouterr().err
 

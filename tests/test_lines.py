@@ -48,12 +48,24 @@ def test_two_revisions_are_two_lines() -> None:
     assert [line.label for line in found] == ["tdmpc2 [revision 1]", "tdmpc2 [revision 2]"]
 
 
-def test_a_value_is_carried_one_interval_and_never_further() -> None:
-    rows = table(lambda _t, _s, step: step / 1e6, tasks=[WALK], seeds=[1])
+def test_a_value_stands_for_one_interval_at_most() -> None:
+    rows = table(
+        lambda _t, _s, step: step / 1e6, tasks=[WALK], steps=(0, 100_000, 200_000, 500_000)
+    )
     (line,), _ = lines.of([source("runs/a", rows)])
-    steps = [[99_999], [100_000], [150_000], [300_000], [300_001]]
+    steps = [[99_999], [100_000], [150_000], [350_000], [350_001]]
     found = [line.scores({WALK: step})[0, 0, 0] for step in steps]
-    assert found[:4] == pytest.approx([0.0, 0.1, 0.1, 0.2]) and np.isnan(found[4])
+    # Intervals are of 100,000, 100,000 and 300,000 steps: in the middle 100,000.
+    assert found[:3] == pytest.approx([0.0, 0.1, 0.1]) and np.isnan(found[3:]).all()
+    assert line.scores({WALK: [300_000]})[0, 0, 0] == pytest.approx(0.2)
+
+
+def test_a_seed_counts_with_those_that_went_an_interval_further_but_nothing_stands_beyond() -> None:
+    rows = table(lambda _t, _s, step: step / 1e6, tasks=[WALK])
+    rows = rows[(rows["seed"] < 3) | (rows["env_step"] < 200_000)]
+    (line,), _ = lines.of([source("runs/a", rows)])
+    assert line.scores({WALK: [200_000]})[0, :, 0].tolist() == pytest.approx([0.2, 0.2, 0.1])
+    assert np.isnan(line.scores({WALK: [200_001]})).all()
 
 
 def test_a_diverged_run_keeps_its_last_finite_evaluation_and_is_counted() -> None:
@@ -63,8 +75,9 @@ def test_a_diverged_run_keeps_its_last_finite_evaluation_and_is_counted() -> Non
     rows = table(score, tasks=[WALK], seeds=[1, 2])
     rows.loc[rows["seed"] == 2, "status"] = "diverged"
     (line,), warnings = lines.of([source("runs/a", rows)])
-    (scores,) = line.scores({WALK: [300_000]})
+    (scores,) = line.scores({WALK: [200_000]})
     assert scores[:, 0].tolist() == pytest.approx([0.6, 0.7])
+    assert np.isnan(line.scores({WALK: [300_000]})).all()
     assert line.coverage([WALK], scores).diverged == 1
     assert warnings == [
         "runs/a: tdmpc2 default: 1 diverged, the last evaluation counts: walker-walk"
@@ -88,10 +101,24 @@ def test_the_mean_of_the_last_evaluations_is_theirs_alone() -> None:
     assert line.scores({WALK: [0]}, last=2).item() == 0.0
 
 
-def test_the_common_step_is_one_that_all_lines_have_a_score_at() -> None:
+def test_where_all_seeds_diverged_their_last_values_stand_for_all_that_follows() -> None:
+    rows = table(constant([0.5, 0.6]), tasks=[WALK], seeds=[1, 2], status="diverged")
+    (line,), _ = lines.of([source("runs/a", rows)])
+    assert line.scores({WALK: [4_000_000]})[0, :, 0].tolist() == pytest.approx([0.5, 0.6])
+
+
+def test_the_common_step_is_the_last_that_no_line_is_short_of() -> None:
     fine = table(constant([0.1]), tasks=[WALK], seeds=[1], steps=range(0, 130_001, 10_000))
     coarse = table(constant([0.1]), tasks=[WALK, RUN], seeds=[1], agent="sac")
     found, _ = lines.of([source("runs/a", fine), source("runs/b", coarse)])
-    assert lines.common_step(found, WALK) == 130_000  # carried from 100,000
+    assert lines.common_step(found, WALK) == 130_000  # the coarse one's of 100,000 stands there
     assert lines.common_step(found, RUN) is None
     assert lines.common_step(found[1:], RUN) == 200_000
+
+
+def test_neither_a_seed_that_stopped_nor_one_that_went_on_alone_decides() -> None:
+    rows = table(constant([0.1] * 3), tasks=[WALK], steps=range(0, 900_001, 100_000))
+    ends = {1: 200_000, 2: 500_000, 3: 900_000}
+    rows = rows[rows["env_step"] <= rows["seed"].map(ends)]
+    (line,), _ = lines.of([source("runs/a", rows)])
+    assert lines.common_step([line], WALK) == 600_000  # seed 2 stands for one interval more

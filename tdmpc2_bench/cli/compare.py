@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("group", "line", "IQM", "mean", "median", "optimality gap", "over")
 _GROUP_COLUMNS = (
-    "group", "verdict", "difference", "P(better)", "p", "A/A", "over", "seeds needed"
+    "group", "verdict", "difference", "p (t)", "p (permutation)", "P(better)", "A/A", "over",
+    "seeds needed",
 )  # fmt: skip
 _TASK_COLUMNS = ("task", "verdict", "score", "range", "env step", "seeds", "p (Holm)")
+_LEAST_P = 0.001  # smaller p values are told as smaller than this
 _NAMED = 8  # tasks that are named in a summary
 
 
@@ -82,42 +84,44 @@ def _verdicts(text: str, known: Iterable[str]) -> set[str]:
 def _print(found: Comparison, *, by_task: bool) -> None:
     for warning in found.warnings:
         click.echo(f"Warning: {warning}", err=True)
-    print_table(_COLUMNS, (_standing(one) for one in found.standings))
+    if found.standings:
+        print_table(_COLUMNS, (_standing(one) for one in found.standings))
     for pair in found.pairs:
         click.echo(f"\n{pair.line}, compared with {pair.reference}")
-        columns = (
-            "group",
-            "verdict",
-            "difference",
-            "P(better)",
-            "p",
-            "A/A",
-            "over",
-            "seeds needed",
-        )
-        print_table(columns, (_group(one) for one in pair.groups))
+        print_table(_GROUP_COLUMNS, (_group(one) for one in pair.groups))
         if by_task:
             click.echo()
             print_table(_TASK_COLUMNS, (_task(one) for one in pair.tasks))
         else:
-            click.echo(f"Tasks: {'; '.join(_counted(pair))}.")
+            click.echo(f"Tasks: {'; '.join(_counted(pair)) or 'none in common'}.")
     click.echo(f"\n{found.method.describe()}")
 
 
 def _standing(one: Standing) -> list[str]:
-    cells = (f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in one.values.values())
+    cells = (_interval(*numbers) for numbers in one.values.values())
     return [one.group, one.line, *cells, one.coverage.describe()]
 
 
-def _group(one: GroupComparison) -> list[str | int | float | None]:
-    left_out = f", {one.left_out} left out" if one.left_out else ""
+def _interval(value: float, low: float, high: float) -> str:
+    return f"{value:.3f}" + ("" if math.isnan(low) else f" [{low:.3f}, {high:.3f}]")
+
+
+def _group(one: GroupComparison) -> list[str | int | None]:
     tasks = "1 task" if one.tasks == 1 else f"{one.tasks} tasks"
-    over = f"{tasks}{left_out}, {one.seeds} seeds or more"
+    over = f"{tasks}, {one.seeds} seeds or more" if one.tasks else "no task with 2 seeds"
+    over += f", {one.left_out} left out" if one.left_out else ""
     if one.p is None:
-        return [one.group, one.verdict, "", None, None, None, over, None]
+        return [one.group, one.verdict, *[""] * 5, over, None]
     difference = f"{one.difference:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
-    tests = (one.improvement, one.p, one.control)
-    return [one.group, one.verdict, difference, *tests, over, one.seeds_needed]
+    chances = (_p(one.p), _p(one.p_permutation))
+    shares = (f"{one.improvement:.3f}", f"{one.control:.3f}")
+    return [one.group, one.verdict, difference, *chances, *shares, over, one.seeds_needed]
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if value >= _LEAST_P else f"<{_LEAST_P}"
 
 
 def _task(one: TaskComparison) -> list[str | int | float | None]:
@@ -125,7 +129,7 @@ def _task(one: TaskComparison) -> list[str | int | float | None]:
     if one.env_step is None:
         return [one.task, one.verdict, "", "", None, "", None]
     seeds = f"{one.seeds} and {one.reference_seeds}"
-    return [one.task, one.verdict, score, f"{low} to {high}", one.env_step, seeds, one.p]
+    return [one.task, one.verdict, score, f"{low} to {high}", one.env_step, seeds, _p(one.p)]
 
 
 def _counted(pair: Pair) -> Iterator[str]:

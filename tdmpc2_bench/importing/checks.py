@@ -17,6 +17,7 @@ from tdmpc2_bench.importing.findings import Findings
 from tdmpc2_bench.importing.records import Curve, Record
 
 AVERAGED = "averaged"  # mark of a value that is the mean of duplicates
+_LARGE = 100  # a return's maximum from which returns of at most 1 are suspicious
 _GAP = 1.5  # usual intervals; a longer one is a gap
 _NAMED = 3  # examples in a message
 _KEPT: Mapping[Duplicates, str] = {
@@ -35,6 +36,7 @@ def check(records: Sequence[Record], duplicates: Duplicates, findings: Findings)
         findings: what is noticed is added to these.
     """
     _check_units(records, findings)
+    _check_returns(records, findings)
     seeds: dict[tuple[Curve, int], list[Record]] = defaultdict(list)
     for record in records:
         seeds[record.curve, record.seed].append(record)
@@ -164,6 +166,21 @@ def _check_units(records: Iterable[Record], findings: Findings) -> None:
                 f"{suite}: at most 1 in {_some(_names(fractions))}, but up to "
                 f"{max(curves.values()):g} in {_some(_names(others))}; are they in one unit?"
             )
+            findings.add("mixed units", "warning", message, "kept as they are")
+
+
+def _check_returns(records: Iterable[Record], findings: Findings) -> None:
+    """Tell of a suite whose returns are all so small that they may be scores."""
+    tasks = {task.name: task for task in registry.known_tasks()}
+    most: dict[str, float] = defaultdict(float)
+    for record in records:
+        task = tasks[record.curve.task]
+        if task.metric == "return" and (task.score_max or 0) >= _LARGE:
+            most[task.suite] = max(most[task.suite], record.value)
+    for suite, value in most.items():
+        if 0 < value <= 1:
+            message = f"{suite}: no return is above {value:g}; "
+            message += f"if these are scores: --perfect {suite}=1"
             findings.add("mixed units", "warning", message, "kept as they are")
 
 

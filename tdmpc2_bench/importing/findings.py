@@ -85,8 +85,11 @@ class Findings:
         self.add(kind, "error", message, "refused", file=file, line=line)
 
     def bad_row(self, kind: Kind, message: str, *, file: str, line: int) -> None:
-        """Take down a row that cannot be used."""
-        if self._leave_out_bad:
+        """Take down a row that cannot be used.
+
+        Values out of range are never left out: those that remain would be the low ones.
+        """
+        if self._leave_out_bad and kind != "out of range":
             self.add(kind, "warning", message, "row left out", file=file, line=line)
         else:
             self.refuse(kind, message, file=file, line=line)

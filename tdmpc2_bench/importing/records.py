@@ -220,5 +220,5 @@ def _outside(number: float, scale: float | None, task: Task) -> str:
     what = "score" if scale is not None else task.metric
     message = f"{task.name}: expected a {what} from 0 to {most:g}, got {number:g}"
     if scale is None and task.metric == "success" and 1 < number <= 100:  # noqa: PLR2004 - percent
-        message += "; if these are percentages: --perfect 100"
+        message += f"; if these are percentages: --perfect {task.suite}=100"
     return message

@@ -89,3 +89,10 @@ def test_fractions_beside_returns_are_told() -> None:
         "at most 1 in sac walker-walk, but up to 600 in sac dog-run" in told["mixed units"].message
     )
     assert "mixed units" not in checked([*curve([(0, 0.0)]), *curve([(0, 9.0)], task="dog-run")])[1]
+
+
+def test_returns_that_look_like_scores_are_told() -> None:
+    _, told = checked([*curve([(0, 0.4), (100, 0.9)])])
+    assert "no return is above 0.9" in told["mixed units"].message
+    assert "--perfect dmcontrol=1" in told["mixed units"].message
+    assert "mixed units" not in checked(curve([(0, 0.0)]))[1]

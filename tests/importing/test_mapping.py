@@ -62,16 +62,25 @@ def test_percentages_taken_for_fractions_are_refused_with_the_cure(tmp_path: Pat
         taken(tmp_path, text)
     message = caught.value.findings[0].message
     assert "mw-reach: expected a success from 0 to 1, got 50" in message
-    assert "--perfect 100" in message
+    assert "--perfect metaworld=100" in message
 
 
 def test_bad_rows_are_left_out_only_if_asked(tmp_path: Path) -> None:
-    text = "agent,task,seed,env_step,value\nsac,dog-run,1,0,1\nsac,pong,1,0,1\nsac,dog-run,1,5,-3\n"
+    text = "agent,task,seed,env_step,value\nsac,dog-run,1,0,1\nsac,pong,1,0,1\nsac,dog-run,1,5,x\n"
     table, outcome = taken(tmp_path, text, leave_out_bad=True)
     assert len(table) == 1
-    told = {one.kind: one for one in outcome.findings}
-    assert told["unknown task"].action == told["out of range"].action == "row left out"
-    assert (told["unknown task"].line, told["out of range"].line) == (3, 4)
+    told = {one.line: one for one in outcome.findings if one.line}
+    assert told[3].kind == "unknown task"
+    assert told[3].action == told[4].action == "row left out"
+
+
+def test_values_out_of_range_are_never_left_out(tmp_path: Path) -> None:
+    """Of percentages taken for fractions only the lowest would remain."""
+    text = "agent,task,seed,env_step,value\nsac,mw-reach,1,0,0.5\nsac,mw-reach,1,5,95\n"
+    with pytest.raises(Refused) as caught:
+        taken(tmp_path, text, leave_out_bad=True)
+    refused = [one.kind for one in caught.value.findings if one.severity == "error"]
+    assert refused == ["out of range"]
 
 
 def test_rows_without_a_value_are_left_out_and_told(tmp_path: Path) -> None:
