@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 CAPTION = (
     "Interquartile mean of normalised scores at fixed budgets of environment steps. "
-    "Common: {meaning}. Where a budget ends some tasks, the number that goes on stands below it; "
-    "a cross marks a line without results there. {coverage}. {bands} {note}"
+    "Common: {meaning}. Where a budget ends some tasks, the number of those that go on (t.) stands "
+    "below it; a cross marks a line without results there. {coverage}. {bands} {note}"
 )
 NEEDS = "no task has a score"
 
@@ -93,7 +93,7 @@ def _bars(axes: Axes, rows: pd.DataFrame, styles: dict[str, Style]) -> None:
         axes.plot(x[~known], np.full((~known).sum(), 0.02), "x", color=style.colour, markersize=4)
     most = rows["of_tasks"].max()
     counts = rows.groupby("budget")["of_tasks"].max()
-    ticks = [name if counts[name] == most else f"{name}\n{counts[name]} tasks" for name in budgets]
+    ticks = [name if counts[name] == most else f"{name}\n{counts[name]} t." for name in budgets]
     axes.set_xticks(range(len(budgets)), ticks, fontsize=7)
     axes.grid(visible=False, axis="x")
     axes.set_ylim(0, 1.05)
