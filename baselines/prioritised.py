@@ -35,7 +35,8 @@ class PrioritisedReplay(Replay):
     """A replay whose sub-sequences have priorities, kept beside the rows, which never change.
 
     As in TD-MPC, the last H agent steps of an episode begin none, where H + 1 rows are a
-    sub-sequence, though one more would fit in; and a new episode gets the highest priority so far.
+    sub-sequence, though one more would fit in; but one does where the episode ended for good, which
+    could not be learnt otherwise. A new episode gets the highest priority so far.
     """
 
     def __init__(
@@ -98,14 +99,21 @@ class PrioritisedReplay(Replay):
 
     def _mark(self, row: int) -> None:
         super()._mark(row)
+        self._forget()
         if self._columns["last"][row % self._size]:
             self._admit()
 
-    def _admit(self) -> None:
-        """Let sub-sequences of the newest episode be drawn, and none of rows that have gone."""
-        highest = float(self._mass[: self.rows_written].max()) or 1.0
+    def _forget(self) -> None:
+        """Let no sub-sequence of rows that have gone be drawn."""
         self._mass[np.arange(self._oldest, self.oldest_row) % self._size] = 0.0
         self._oldest = max(self._oldest, self.oldest_row)
+
+    def _admit(self) -> None:
+        """Let sub-sequences of the newest episode be drawn."""
+        highest = float(self._mass[: self.rows_written].max()) or 1.0
         episode = self._episodes[-1]
+        ends = self._columns.get("terminated")  # a column where episodes may end for good
+        ended = ends is not None and bool(ends[(episode.stop - 1) % self._size])
         begin = max(episode.start, self.oldest_row)
-        self._mass[np.arange(begin, episode.stop - self._rule.length) % self._size] = highest
+        stop = episode.stop - self._rule.length + ended
+        self._mass[np.arange(begin, stop) % self._size] = highest

@@ -61,9 +61,12 @@ class Replay:
 
     @property
     def oldest_row(self) -> int:
-        """Number of the oldest row inside the capacity."""
+        """Number of the oldest row inside the capacity.
+
+        Rows of an episode that was begun and given up count too: they take the place of others.
+        """
         completed = self._episodes[-1].stop if self._episodes else 0
-        return max(0, completed - self.capacity)
+        return max(0, max(completed, self._episode_start) - self.capacity)
 
     def rows(self, start: int, stop: int) -> dict[str, NDArray[Any]]:
         """Copies of rows ``start <= number < stop``, by column."""
@@ -83,13 +86,15 @@ class Replay:
                 self._mark(int(row))
 
     def _mark(self, row: int) -> None:
-        """Note the episode that the stored ``row`` begins or completes."""
-        if self._columns["first"][row % self._size]:
+        """Note the episode that the stored ``row`` begins or completes, and what that displaces."""
+        begins, completes = (self._columns[name][row % self._size] for name in ("first", "last"))
+        if begins:
             self._episode_start = row
-        if self._columns["last"][row % self._size]:
+        if completes:
             self._episodes.append(Episode(self._episode_start, row + 1))
+        if begins or completes:
             self._starts.clear()
-            while self._episodes[0].stop <= self.oldest_row:
+            while self._episodes and self._episodes[0].stop <= self.oldest_row:
                 self._episodes.popleft()
 
     def can_sample(self, length: int) -> bool:

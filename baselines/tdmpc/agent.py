@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tdmpc2_bench.agent import State, Step
@@ -20,6 +23,8 @@ from tdmpc2_bench.baselines.tdmpc2.planner import Planner, Search
 from tdmpc2_bench.baselines.tdmpc2.world_model import PolicySample
 from tdmpc2_bench.errors import UsageError
 from tdmpc2_bench.task import Task
+
+_BEGUN = "schedule.begun"  # among the weights: agent steps before the episode in progress
 
 
 class TDMPC(TDMPC2):
@@ -151,7 +156,20 @@ class TDMPC(TDMPC2):
         self._begun = states[0]["begun"]
         super().load_state(states)
         for replay in self._prioritised:
-            replay.load_masses(states[0]["masses"])
+            if replay.rows_written:  # who only acts has none
+                replay.load_masses(states[0]["masses"])
+
+    def export(self) -> list[dict[str, NDArray[Any]]]:
+        """All networks' weights, and how far the schedules of acting have got."""
+        (weights,) = super().export()
+        return [{**weights, _BEGUN: np.array([self._begun])}]
+
+    def load_weights(self, weights: Sequence[Mapping[str, NDArray[Any]]]) -> None:
+        """Take over what `export` returned."""
+        super().load_weights(weights)
+        if _BEGUN in weights[0]:  # a state has it elsewhere
+            self._begun = int(weights[0][_BEGUN][0])
+            self._planner = self._new_planner()
 
 
 def build(config: TDMPCConfig, task: Task, seeds: Sequence[int], *, device: str = "cpu") -> TDMPC:

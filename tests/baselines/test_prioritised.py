@@ -50,6 +50,16 @@ def test_the_last_steps_of_an_episode_begin_no_sub_sequence() -> None:
     assert drawn(replay)[0] == pytest.approx(1 / 6, abs=0.01)
 
 
+def test_the_end_for_good_of_an_episode_can_be_drawn() -> None:
+    """It could not be learnt otherwise: 4 agent steps are 5 rows, of which rows 2 to 4 hold it."""
+    columns = {"number": ((), np.int64), "terminated": ((), np.bool_)}
+    replay = PrioritisedReplay(1000, LONGEST, columns, Rule(length=3, alpha=0.5, beta=0.4))
+    for ends in (True, False):
+        for t in range(5):
+            replay.append(first=t == 0, last=t == 4, number=t, terminated=ends and t == 4)
+    assert list(drawn(replay)) == [0, 1, 2, 5, 6]
+
+
 @pytest.mark.parametrize(("steps", "enough"), [(1, False), (2, False), (3, True)])
 def test_an_episode_must_be_longer_than_the_horizon(steps: int, *, enough: bool) -> None:
     replay = empty()
@@ -152,3 +162,10 @@ def test_masses_and_rows_restore_a_replay_that_goes_on_alike(
     assert replay.masses().any() and np.array_equal(replay.masses(), copy.masses())
     one, other = (each.draw(np.random.default_rng(3), 100) for each in (replay, copy))
     assert np.array_equal(one.rows, other.rows) and np.array_equal(one.weights, other.weights)
+
+
+def test_rows_that_an_episode_given_up_displaced_are_not_drawn() -> None:
+    replay = empty(20)
+    play(replay, [9, 9], unfinished=8)  # rows 0 to 19, and 8 of an episode that is given up
+    play(replay, [], unfinished=9)
+    assert min(drawn(replay)) >= replay.oldest_row == 8

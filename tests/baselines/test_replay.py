@@ -258,3 +258,15 @@ def test_rows_and_load_restore_a_replay_that_goes_on_alike(
             assert one.keys() == other.keys()
             for name, column in one.items():
                 assert np.array_equal(column, other[name]), name
+
+
+def test_rows_of_an_episode_that_is_given_up_displace_others_and_never_mix_with_them() -> None:
+    replay = empty(20)
+    play(replay, [9, 9], unfinished=8)  # rows 0 to 19, and 8 of an episode that is given up
+    play(replay, [], unfinished=10)  # the longest, up to its last step
+    assert replay.oldest_row == 8
+    sample = replay.sample(np.random.default_rng(0), 2000, 2)
+    assert np.array_equal(sample["number"][1], sample["number"][0] + 1)
+    assert sample["number"].min() >= 8
+    held = replay.rows(replay.oldest_row, replay.rows_written)["number"]
+    assert held.tolist() == list(range(8, 38))

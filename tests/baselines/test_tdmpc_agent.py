@@ -33,8 +33,9 @@ def built(**overrides: Any) -> TDMPC:
     shaken = {
         name: (value + 0.3 * rng.standard_normal(value.shape)).astype(np.float32)
         for name, value in agent.export()[0].items()
+        if value.dtype == np.float32
     }
-    agent.load_weights([shaken])
+    agent.load_weights([{**agent.export()[0], **shaken}])
     return agent
 
 
@@ -441,3 +442,29 @@ def test_its_speed_is_measured_with_the_full_horizon() -> None:
     agent: Any = rehearsal.agent
     assert agent._planner._search.horizon == rehearsal.config.horizon == 5
     assert registry.agent("tdmpc").presets["paper"].resolved(rehearsal.task).schedule_steps > 0  # type: ignore[attr-defined]
+
+
+def test_weights_tell_how_far_the_schedules_have_got() -> None:
+    """So that a trained agent plans as it did, and not as at its beginning."""
+    world = World(built())
+    world.steps(7 * EPISODE)
+    other = build(plain_tdmpc.tiny(), plain.TASK, [2])
+    assert other._planner._search != world.agent._planner._search
+    other.load_weights(world.agent.export())
+    assert other._planner._search == world.agent._planner._search
+
+
+def test_who_only_acts_takes_a_state_without_the_replays_rows() -> None:
+    world = World(built())
+    world.steps(4 * EPISODE)
+    (state,) = world.agent.state()
+    other = build(plain_tdmpc.tiny(), plain.TASK, [2])
+    other.load_state([state])
+    assert other._planner._search == world.agent._planner._search
+    obs = np.ones((1, 1, 5), np.float32)
+    first = np.ones((1, 1), np.bool_)
+    one, two = (
+        agent.act(obs, agent.carry(1, [np.random.default_rng(3)]), first=first, mode="mean")[0]
+        for agent in (world.agent, other)
+    )
+    np.testing.assert_array_equal(one, two)
