@@ -24,7 +24,7 @@ from tdmpc2_bench.lines import Line
 from tdmpc2_bench.reports import budgets
 from tdmpc2_bench.reports.budgets import COMMON, STEPS, Budget, Floats
 
-STATISTICS = ("iqm", "mean", "median", "optimality_gap")  # of the scores at a budget
+STATISTICS = tuple(aggregate.STATISTICS)  # of the scores at a budget
 CURVES = ("iqm", "mean")  # those that are followed along training
 THRESHOLDS = np.linspace(0.0, 1.0, 51)  # of performance profiles, in score
 _POINTS = 41  # of a curve over a group, at most
@@ -35,12 +35,6 @@ SUMMARY = (*_PLACE, "budget", "statistic", *_NUMBERS, *_COVERAGE)
 _CURVE_COLUMNS = (*_PLACE, "statistic", "env_step", *_NUMBERS, "tasks", "of_tasks", "runs")
 _PROFILE_COLUMNS = (*_PLACE, "score", *_NUMBERS, "tasks", "of_tasks", "runs")
 _IMPROVEMENT_COLUMNS = ("group", "line", "other", *_NUMBERS, "tasks", "runs", "other_runs")
-_OF = {
-    "iqm": aggregate.iqm,
-    "mean": aggregate.mean,
-    "median": aggregate.median,
-    "optimality_gap": aggregate.optimality_gap,
-}
 
 
 @dataclass(frozen=True)
@@ -157,7 +151,7 @@ def coverage(draws: Draws, line: Line, scores: Floats, due: NDArray[np.bool_]) -
 
 def _statistics(scores: Floats) -> Floats:
     """All of `STATISTICS`, on a last axis."""
-    return np.stack([_OF[name](scores) for name in STATISTICS], axis=-1)
+    return np.stack([aggregate.STATISTICS[name](scores) for name in STATISTICS], axis=-1)
 
 
 def _areas(draws: Draws, group: Group) -> Iterator[dict[str, Any]]:
@@ -220,7 +214,7 @@ def curves(draws: Draws) -> pd.DataFrame:
 
 
 def _followed(scores: Floats) -> Floats:
-    return np.stack([_OF[name](scores) for name in CURVES], axis=-1)
+    return np.stack([aggregate.STATISTICS[name](scores) for name in CURVES], axis=-1)
 
 
 def _grid(line: Line, group: Group) -> Steps:

@@ -175,5 +175,10 @@ def _efforts(line: Line, tasks: Sequence[str], spent: Mapping[Cell, Effort]) -> 
 
 def counted(low: int, high: int, word: str) -> str:
     """How many, or from how many to how many: "3 seeds", "2-3 seeds", "1 seed"."""
-    number = str(high) if low == high else f"{low}-{high}"
+    number = span(low, high)
     return f"{number} {word}" if number == "1" else f"{number} {word}s"
+
+
+def span(low: int, high: int) -> str:
+    """One number, or the two that others lie between: "3", "2-3"."""
+    return str(high) if low == high else f"{low}-{high}"

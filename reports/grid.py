@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 
 from tdmpc2_bench.reports import by_task, panels, theme
+from tdmpc2_bench.reports.findings import span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +42,7 @@ def caption(findings: Findings) -> str:
         unit=theme.step_unit(int(rows["env_step"].max()))[1],
         bands=band_words(rows),
         tasks=rows["task"].nunique(),
-        seeds=high if low == high else f"{low}-{high}",
+        seeds=span(low, high),
     )
 
 

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 
 from tdmpc2_bench.reports import panels, theme
+from tdmpc2_bench.reports.findings import span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,7 @@ def data(findings: Findings) -> pd.DataFrame:
 def caption(findings: Findings) -> str:
     """What the figure shows."""
     low, high = findings.planning["seeds"].min(), findings.planning["seeds"].max()
-    return CAPTION.format(seeds=high if low == high else f"{low}-{high}")
+    return CAPTION.format(seeds=span(low, high))
 
 
 def draw(findings: Findings) -> Figure:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tdmpc2_bench.reports import panels, theme
 from tdmpc2_bench.reports.budgets import COMMON, MEANING
+from tdmpc2_bench.reports.findings import span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,7 @@ def data(findings: Findings) -> pd.DataFrame:
 def caption(findings: Findings) -> str:
     """What the figure shows."""
     low, high = findings.spread["seeds"].min(), findings.spread["seeds"].max()
-    return CAPTION.format(seeds=high if low == high else f"{low}-{high}", meaning=MEANING[COMMON])
+    return CAPTION.format(seeds=span(low, high), meaning=MEANING[COMMON])
 
 
 def draw(findings: Findings) -> Figure:

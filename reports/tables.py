@@ -10,7 +10,7 @@ import pandas as pd
 from tdmpc2_bench.reports import by_task, improvement, panels, theme
 from tdmpc2_bench.reports.budgets import COMMON, LAST, MEANING
 from tdmpc2_bench.reports.estimates import STATISTICS
-from tdmpc2_bench.reports.findings import Findings, counted
+from tdmpc2_bench.reports.findings import Findings, counted, span
 from tdmpc2_bench.reports.tabular import MISSING, Table
 
 Row = Mapping[Any, Any]  # of a frame, by column
@@ -72,7 +72,7 @@ def tasks(findings: Findings) -> Table:
         values = [value(row) for row in of_lines]
         seeds = [int(row["seeds"]) for row in of_lines if row]
         unit, step = by_task.unit(known["metric"]), f"{int(known['env_step']):,}"
-        texts.append([task, unit, step, *values, _joined(min(seeds), max(seeds))])
+        texts.append([task, unit, step, *values, span(min(seeds), max(seeds))])
     kinds = "; ".join(panels.names_of(rows, "band"))
     caption = (
         f"Mean over seeds at the common step. In brackets: {kinds} (with fewer than "
@@ -126,7 +126,3 @@ def value(row: Row | None) -> str:
     mean, low, high = (f"{row[name]:.{digits}f}" for name in ("value", "low", "high"))
     text = f"{mean}{DIVERGED if row['diverged'] else ''} [{low}, {high}]"
     return f"{text} ({row['seeds']} of {row['seeds'] + row['missing']})" if row["missing"] else text
-
-
-def _joined(low: int, high: int) -> str:
-    return str(high) if low == high else f"{low}-{high}"

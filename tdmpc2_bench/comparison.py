@@ -24,12 +24,6 @@ from tdmpc2_bench.lines import Line
 
 _TRIALS = 400  # of the A/A control
 WIDENED = 0.05  # score by which the reference's range is widened on either side
-STATISTICS = {
-    "iqm": aggregate.iqm,
-    "mean": aggregate.mean,
-    "median": aggregate.median,
-    "optimality_gap": aggregate.optimality_gap,
-}
 TaskVerdict = Literal["inside", "below", "above", "no common point"]
 VERDICTS = (
     "match", "better", "worse", "inconclusive", "not enough",
@@ -229,7 +223,7 @@ def _standing(
     )
     coverage = line.coverage([*steps], scores)
     values = {}
-    for name, statistic in STATISTICS.items():
+    for name, statistic in aggregate.STATISTICS.items():
         found = bootstrap.interval(statistic, (scores, draws), level=method.level)
         limits = (found.low, found.high) if coverage.seeds_max > 1 else (math.nan, math.nan)
         values[name] = (float(found.point), float(limits[0]), float(limits[1]))

@@ -5,7 +5,7 @@ The training log of a cell may be long, so it is read at some places spread over
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tdmpc2_bench import ownership, record, results
-from tdmpc2_bench.celldir import AttemptDir, Cell, CellDir, find_cells
+from tdmpc2_bench import record, results, sources
+from tdmpc2_bench.celldir import AttemptDir, Cell, CellDir
 from tdmpc2_bench.errors import DamagedFile
 
 _PLACES = 48  # at which the log of an attempt is read
@@ -51,9 +51,9 @@ def of(cell: CellDir) -> Effort | None:
     if attempt is None:
         return None
     steps, seconds, updates = [0], [0.0], [0]
-    for one, stop in _chain(cell, attempt):
+    for one, stops in results.chain(cell, attempt):
         before, times = seconds[-1], _times(one)
-        for row in _sampled(one.train, stop):
+        for row in _sampled(one.train, None if stops is None else stops["train"]):
             if times and row["env_step"] > steps[-1]:
                 steps.append(int(row["env_step"]))
                 seconds.append(max(before + row["time"] - times[0], seconds[-1]))
@@ -67,17 +67,6 @@ def of(cell: CellDir) -> Effort | None:
         updates.append(int(end["updates"]))
     hours = np.array(seconds) / _SECONDS_PER_HOUR
     return Effort(np.array(steps), hours, np.array(updates, dtype=np.float64))
-
-
-def _chain(cell: CellDir, attempt: AttemptDir) -> Sequence[tuple[AttemptDir, int | None]]:
-    """Attempts, oldest first, each with the byte up to which its training log counts."""
-    parts: list[tuple[AttemptDir, int | None]] = [(attempt, None)]
-    parent = ownership.read_start(attempt)["parent"]
-    while parent is not None:
-        ancestor = cell.attempt(parent["attempt"])
-        parts.append((ancestor, parent["offsets"]["train"]))
-        parent = ownership.read_start(ancestor)["parent"]
-    return parts[::-1]
 
 
 def _times(attempt: AttemptDir) -> list[float]:
@@ -108,12 +97,8 @@ def in_folder(folder: Path) -> dict[Cell, Effort]:
     Cells without a training log, and those whose logs cannot be read, are left out. Empty where
     the folder is none of an experiment.
     """
-    absolute = folder.absolute()
-    roots = {4: absolute, 3: absolute.parent, 2: absolute.parent.parent}  # by folders below
-    below = (depth for depth in roots if any(folder.glob("*/" * depth + "run.json")))
-    root = roots.get(next(below, 0))
     found: dict[Cell, Effort] = {}
-    for cell in find_cells(root) if root else ():
+    for cell in sources.cells(folder):
         try:
             effort = of(cell)
         except (DamagedFile, OSError):

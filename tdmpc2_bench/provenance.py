@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tdmpc2_bench import imported, published, record
+from tdmpc2_bench import imported, published, record, sources
 from tdmpc2_bench.errors import DamagedFile
-from tdmpc2_bench.sources import DEPTHS, Source
+from tdmpc2_bench.sources import Source
 
 _OF_IMPORT = ("source", "kind", "fingerprint", "version")  # what import.json says of itself
 
@@ -30,14 +30,14 @@ def facts(source: Source) -> list[tuple[str, str]]:
 
 
 def _of_cells(folder: Path) -> list[tuple[str, str]]:
-    paths = [path for depth in DEPTHS for path in folder.glob("*/" * depth + "run.json")]
+    cells = sources.cells(folder)
     counts: Counter[tuple[str, str]] = Counter()
-    for path in paths:
+    for cell in cells:
         try:
-            counts.update(_of_manifest(record.read_json(path)))
+            counts.update(_of_manifest(record.read_json(cell.manifest)))
         except DamagedFile:
             continue  # told among the source's problems
-    total = len(paths)
+    total = len(cells)
     return [
         (name, text if count == total else f"{text} ({count} of {total} cells)")
         for (name, text), count in sorted(counts.items())

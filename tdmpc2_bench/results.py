@@ -25,8 +25,7 @@ def read_chain(cell: CellDir, attempt: AttemptDir, log: LogName) -> list[dict[st
     Raises:
         DamagedFile: a log is damaged or shorter than was recorded.
     """
-    own = record.read_log(attempt.log(log)).rows
-    return [*inherited(cell, attempt, log), *own]
+    return [row for one, stops in chain(cell, attempt) for row in _read(one, log, stops)]
 
 
 def inherited(cell: CellDir, attempt: AttemptDir, log: LogName) -> list[dict[str, Any]]:
@@ -35,13 +34,28 @@ def inherited(cell: CellDir, attempt: AttemptDir, log: LogName) -> list[dict[str
     Raises:
         DamagedFile: a log is damaged or shorter than was recorded.
     """
-    parts = []
+    *ancestors, _ = chain(cell, attempt)
+    return [row for one, stops in ancestors for row in _read(one, log, stops)]
+
+
+def chain(cell: CellDir, attempt: AttemptDir) -> list[tuple[AttemptDir, Mapping[str, int] | None]]:
+    """The attempts that led to ``attempt`` and itself, oldest first.
+
+    Beside each stands up to which byte its logs count, by the log's name; None: to their ends.
+    """
+    parts: list[tuple[AttemptDir, Mapping[str, int] | None]] = [(attempt, None)]
     parent = ownership.read_start(attempt)["parent"]
     while parent is not None:
         ancestor = cell.attempt(parent["attempt"])
-        parts.append(record.read_log(ancestor.log(log), stop=parent["offsets"][log]).rows)
+        parts.append((ancestor, parent["offsets"]))
         parent = ownership.read_start(ancestor)["parent"]
-    return [row for part in reversed(parts) for row in part]
+    return parts[::-1]
+
+
+def _read(
+    attempt: AttemptDir, log: LogName, stops: Mapping[str, int] | None
+) -> list[dict[str, Any]]:
+    return record.read_log(attempt.log(log), stop=None if stops is None else stops[log]).rows
 
 
 def standing(cell: CellDir) -> AttemptDir | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tdmpc2_bench import imported, index, published, registry
+from tdmpc2_bench.celldir import CellDir, find_cells
 from tdmpc2_bench.errors import UnknownName, UsageError
 from tdmpc2_bench.variant import parse_count
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 _NEAR = 100_000  # environment steps by which a published record may miss what it answers for
 PUBLISHED = "published"  # names the figures that come with the package
-# Folders between one that may be named and its cells: an experiment, an agent's, a variant's.
-DEPTHS = {4: (), 3: ("agent",), 2: ("agent", "variant")}
+# Columns that a folder which may be named stands for: an experiment, an agent's, a variant's.
+_PARTS: tuple[tuple[str, ...], ...] = ((), ("agent",), ("agent", "variant"))
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ def load(name: str) -> Source:
     folder = Path(name)
     if imported.is_import(folder):
         return Source(name, imported.read(folder).table)
-    for depth, columns in DEPTHS.items():
-        if any(folder.glob("/".join(["*"] * depth) + "/run.json")):
-            return _experiment(name, folder, columns)
+    found = _part(folder)
+    if found is not None:
+        return _experiment(name, *found)
     if any(folder.glob("*/run.json")) or (folder / "run.json").exists():
         msg = (
             f"{name} is a single task or cell: name the folder of its variant, agent or experiment"
@@ -78,14 +79,15 @@ def published_beside(others: Sequence[Source]) -> Source:
     Raises:
         UsageError: nothing is published of these agents.
     """
-    source, bands = load(PUBLISHED), published.curves()
+    source = load(PUBLISHED)
+    assert source.bands is not None  # noqa: S101 - published results have them
     agents = {agent for one in others for agent in one.table["agent"].unique()}
     reached: dict[str, int] = {}
     for one in others:
         for task, step in one.table.groupby("task")["env_step"].max().items():
             reached[str(task)] = max(reached.get(str(task), 0), int(step))
     table = _as_far(source.table[source.table["agent"].isin(agents)], reached)
-    bands = _as_far(bands[bands["agent"].isin(agents)], reached)
+    bands = _as_far(source.bands[source.bands["agent"].isin(agents)], reached)
     if table.empty:
         known = ", ".join(sorted(source.table["agent"].unique()))
         msg = f"nothing is published of {', '.join(sorted(agents))}; there is: {known}"
@@ -101,15 +103,38 @@ def _as_far(rows: pd.DataFrame, reached: Mapping[str, int]) -> pd.DataFrame:
     return rows[end.isna() | (rows["env_step"] <= end)]
 
 
-def _experiment(name: str, folder: Path, columns: tuple[str, ...]) -> Source:
-    absolute = Path(os.path.abspath(folder))  # noqa: PTH100 - links keep their names
-    root = absolute.parents[len(columns) - 1] if columns else folder
+def cells(folder: Path) -> list[CellDir]:
+    """The cells of the experiment, or part of one, that a folder is; none if it is neither."""
+    found = _part(folder)
+    if found is None:
+        return []
+    root, names = found
+    return [
+        cell
+        for cell in find_cells(root)
+        if all(getattr(cell.cell, column) == name for column, name in names.items())
+    ]
+
+
+def _part(folder: Path) -> tuple[Path, dict[str, str]] | None:
+    """The experiment that a folder is or belongs to, and the columns that it stands for."""
+    for columns in _PARTS:
+        if any(folder.glob("*/" * (4 - len(columns)) + "run.json")):
+            absolute = Path(os.path.abspath(folder))  # noqa: PTH100 - links keep their names
+            if not columns:
+                return folder, {}
+            names = absolute.parts[-len(columns) :]
+            return absolute.parents[len(columns) - 1], dict(zip(columns, names, strict=True))
+    return None
+
+
+def _experiment(name: str, root: Path, names: Mapping[str, str]) -> Source:
     found = index.survey(root)
-    table, problems = found.table, found.problems
-    for column, value in zip(columns, absolute.parts[-len(columns) :], strict=False):
+    table = found.table
+    for column, value in names.items():
         table = table[table[column] == value]
-    chosen = "/".join(absolute.parts[-len(columns) :]) if columns else ""
-    problems = tuple(text for text in problems if text.startswith(chosen))
+    chosen = "/".join(names.values())
+    problems = tuple(text for text in found.problems if text.startswith(chosen))
     if table.empty:
         msg = f"nothing in {name} has been evaluated yet"
         raise UsageError(msg)

@@ -8,6 +8,7 @@ run at all the result is NaN: leave the task out on purpose, and let `coverage` 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -199,3 +200,12 @@ def _check_steps(steps: NDArray[np.int64], curves: Scores, *, fewest: int) -> No
             f"expected {fewest} or more steps and values of shape (steps, ...)"
         )
         raise ValueError(msg)
+
+
+# The summaries of scores at one place in training, by name.
+STATISTICS: Mapping[str, Callable[[Scores], Scores]] = {
+    "iqm": iqm,
+    "mean": mean,
+    "median": median,
+    "optimality_gap": optimality_gap,
+}

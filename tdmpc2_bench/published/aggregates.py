@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tdmpc2_bench import groups as _groups
 from tdmpc2_bench import registry
 
 if TYPE_CHECKING:
@@ -23,20 +24,7 @@ def groups(agent: str) -> dict[str, frozenset[str]]:
     tasks = registry.tasks()
     if agent == _PIXELS:
         return {"pixels-12": frozenset(task.name for task in tasks if "pixels" in task.tags)}
-    found = {
-        suite: frozenset(task.name for task in tasks if task.suite == suite)
-        for suite in registry.SUITES
-    }
-    control = found["dmcontrol"]
-    hard = frozenset(name for name in control if name.startswith(("dog-", "humanoid-")))
-    custom = frozenset(task.name for task in tasks if "custom" in task.tags)
-    return {
-        **found,
-        "dmcontrol-locomotion": hard,
-        "dmcontrol-other": control - hard,
-        "dmcontrol-custom": custom & control,
-        "all": frozenset().union(*found.values()),
-    }
+    return {one.name: frozenset(one.tasks) for one in _groups.of(task.name for task in tasks)}
 
 
 def aggregates(seeds: pd.DataFrame) -> pd.DataFrame:
